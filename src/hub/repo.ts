@@ -1,0 +1,72 @@
+import type { ByteSource } from "../weights/byte-source.ts"
+
+/** A file of a repository. */
+export interface RepoFile {
+  /** Path inside the repository, with `/` between its parts. */
+  readonly path: string
+  /** Size in bytes. */
+  readonly size: number
+}
+
+/**
+ * The files of one model: a local folder, or one commit of a Hub repository.
+ *
+ * Of a Hub repository, `files` lists the whole commit, and a file is downloaded when it is first asked for;
+ * when the Hub is not to be reached (see {@link Repo.offline}), `files` lists only what the cache holds.
+ */
+export interface Repo {
+  /** The id or the path that the repository was opened by. */
+  readonly id: string
+  readonly kind: "local" | "hub"
+  /** The commit (40 hex digits) that a Hub repository's revision stood for; `undefined` for a folder. */
+  readonly commit: string | undefined
+  readonly files: readonly RepoFile[]
+  /** Why only the cache is used, when it is: the caller wants it so, or the Hub could not be reached. */
+  readonly offline: string | undefined
+
+  /** Whether `path` is one of `files`. */
+  has(path: string): boolean
+
+  /**
+   * The path of a file on disk, downloading it first where needed. Files that stand beside each other in the
+   * repository do so on disk, once each has been asked for.
+   *
+   * @throws HubError `NO_LOCAL_PATH` in a browser, and what {@link Repo.open} throws.
+   */
+  localPath(path: string): Promise<string>
+
+  /**
+   * Opens a file for reading by byte range, downloading it first where needed.
+   *
+   * @throws HubError `ENTRY_NOT_FOUND`, `OFFLINE`, `DOWNLOAD_FAILED`, `INTEGRITY`, `GATED`, `NO_SPACE`, ….
+   */
+  open(path: string): Promise<ByteSource>
+
+  /**
+   * The text of a UTF-8 file of at most `maxBytes` bytes.
+   *
+   * @throws HubError `TOO_LARGE`, `NOT_TEXT`, and what {@link Repo.open} throws.
+   */
+  readText(path: string, maxBytes: number): Promise<string>
+
+  /** Downloads the files that are not here yet, several at a time. Local folders only check that they exist. */
+  download(paths: readonly string[]): Promise<void>
+
+  /**
+   * A file that this library makes from the repository and keeps for the next time, such as a converted graph.
+   * `name` should carry the version of what makes it. Files of one repository stand beside each other; those
+   * of another commit, or of a folder whose files have changed, are not seen.
+   */
+  derivedFile(name: string): DerivedFile
+}
+
+/** See {@link Repo.derivedFile}. */
+export interface DerivedFile {
+  readonly name: string
+  /** The file on disk; `undefined` while it has not been written, and in a browser. */
+  localPath(): Promise<string | undefined>
+  /** Opens the file; `undefined` while it has not been written. */
+  open(): Promise<ByteSource | undefined>
+  /** Writes the file, whole or not at all, replacing one that is there. */
+  write(content: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>
+}
