@@ -1,3 +1,5 @@
+import { FileError } from "./file-error.ts"
+
 /** Random access to the bytes of a file, a blob or memory. */
 export interface ByteSource {
   /** What errors call it: a file name, a URL. */
@@ -5,13 +7,22 @@ export interface ByteSource {
   /** Bytes in all. */
   readonly size: number
   /**
-   * Reads exactly `length` bytes from `offset`. The bytes may be a view of memory that the source owns: copy them
-   * before changing them.
+   * Reads exactly `length` bytes from `offset` into memory of its own, which the caller may keep, change or transfer.
    *
    * @throws FileError `FILE_TRUNCATED` when the range ends beyond the source.
    * @throws AbortError when `signal` is aborted.
    */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   /** Frees what the source holds; reading afterwards is an error. Calling it twice is harmless. */
   close(): Promise<void>
+}
+
+/** Throws a FileError unless `length` bytes at `offset` lie inside the source. */
+export function checkRange(source: Pick<ByteSource, "name" | "size">, offset: number, length: number): void {
+  if (!(offset >= 0 && length >= 0 && offset + length <= source.size)) {
+    throw new FileError(
+      "FILE_TRUNCATED",
+      `${source.name} has ${source.size} bytes, so ${length} bytes at ${offset} cannot be read.`,
+    )
+  }
 }
