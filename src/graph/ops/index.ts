@@ -1,0 +1,19 @@
+import type { OperatorRule } from "../operators.ts"
+import { convolutionOperators } from "./convolution.ts"
+import { elementwiseOperators } from "./elementwise.ts"
+import { matmulOperators } from "./matmul.ts"
+import { normalizationOperators } from "./normalization.ts"
+import { poolingOperators } from "./pooling.ts"
+import { reductionOperators } from "./reduction.ts"
+import { shapeOperators } from "./shape.ts"
+
+/** Every standard operator that the builder can use, by its ONNX name: one rule each. */
+export const operators: Readonly<Record<string, OperatorRule>> = {
+  ...elementwiseOperators,
+  ...convolutionOperators,
+  ...matmulOperators,
+  ...normalizationOperators,
+  ...poolingOperators,
+  ...reductionOperators,
+  ...shapeOperators,
+}

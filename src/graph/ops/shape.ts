@@ -1,0 +1,269 @@
+import type { DType } from "../../tensor.ts"
+import type { Value } from "../builder.ts"
+import { dtypeCode, dtypeFromCode } from "../onnx-types.ts"
+import type { OperatorContext, OperatorRule } from "../operators.ts"
+import {
+  constantInts,
+  intAttribute,
+  intsAttribute,
+  normalizeAxis,
+  required,
+  requiredInts,
+  sameDType,
+  shapeError,
+} from "../operators.ts"
+import type { Dim, ValueType } from "../types.ts"
+import { formatShape } from "../types.ts"
+
+/**
+ * Gives `x` another shape with the same elements. A symbolic size keeps its place (`["batch", 8, 4]`),
+ * and one size may be −1: whatever is left.
+ */
+export function reshape(x: Value, shape: readonly Dim[]): Value {
+  const target = shape.map((size, axis) => {
+    if (typeof size === "number") return size
+    return x.shape[axis] === size ? 0 : -1
+  })
+  return x.builder.apply("Reshape", [x, x.builder.ints(target)], { allowzero: { kind: "int", value: 0 } })[0]!
+}
+
+/** Reorders the dimensions: output dimension i is input dimension `order[i]`. */
+export function transpose(x: Value, order: readonly number[]): Value {
+  return x.builder.apply("Transpose", [x], { perm: { kind: "ints", value: order } })[0]!
+}
+
+/** Joins values along one axis. */
+export function concat(values: readonly [Value, ...Value[]], axis: number): Value {
+  return values[0].builder.apply("Concat", values, { axis: { kind: "int", value: axis } })[0]!
+}
+
+/** Elements `start` to `end` (not included) along one axis; both may count from the end. */
+export function slice(x: Value, axis: number, start: number, end: number): Value {
+  const { builder } = x
+  return builder.apply("Slice", [x, ...[start, end, axis, 1].map(n => builder.ints([n]))])[0]!
+}
+
+/** Cuts `x` into pieces of the given sizes along one axis. */
+export function split(x: Value, axis: number, sizes: readonly number[]): readonly Value[] {
+  return x.builder.apply(
+    "Split",
+    [x, x.builder.ints(sizes)],
+    { axis: { kind: "int", value: axis } },
+    sizes.length,
+  )
+}
+
+/** Repeats dimensions of size 1 to fill `shape`. */
+export function expand(x: Value, shape: readonly number[]): Value {
+  return x.builder.apply("Expand", [x, x.builder.ints(shape)])[0]!
+}
+
+/** Rows of `table` by index. */
+export function gather(table: Value, indices: Value, axis = 0): Value {
+  return table.builder.apply("Gather", [table, indices], { axis: { kind: "int", value: axis } })[0]!
+}
+
+/** Puts `before` and `after` zeros around every dimension. */
+export function pad(x: Value, before: readonly number[], after: readonly number[]): Value {
+  return x.builder.apply("Pad", [x, x.builder.ints([...before, ...after])], {
+    mode: { kind: "string", value: "constant" },
+  })[0]!
+}
+
+/** Converts elements to another type. */
+export function cast(x: Value, dtype: DType): Value {
+  if (x.dtype === dtype) return x
+  return x.builder.apply("Cast", [x], { to: { kind: "int", value: dtypeCode(dtype) } })[0]!
+}
+
+const reshapeRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const target = requiredInts(context, 1)
+    const sizes: Dim[] = target.map((size, axis) => {
+      if (size !== 0) return size
+      return shape[axis] ?? shapeError(context, `dimension ${axis} has nothing to copy.`)
+    })
+    // Cancel the symbolic sizes of both sides; what is left are plain numbers.
+    const symbols = shape.filter(size => typeof size === "string")
+    const leftover = symbols.filter(symbol => !sizes.includes(symbol))
+    const product = (dims: readonly Dim[]): number =>
+      dims.reduce<number>(
+        (total, size) => (typeof size === "number" && size !== -1 ? total * size : total),
+        1,
+      )
+    const [have, want] = [product(shape), product(sizes)]
+    const free = sizes.indexOf(-1)
+    const wrong = (): never =>
+      shapeError(context, `${formatShape(shape)} can't become ${formatShape(sizes)}.`)
+    if (free === -1) {
+      if (leftover.length > 0 || have !== want) wrong()
+    } else if (leftover.length === 0) {
+      if (want === 0 || have % want !== 0) wrong()
+      sizes[free] = have / want
+    } else {
+      // The free dimension takes the symbolic size over: only when nothing else is left for it.
+      if (leftover.length > 1 || have !== want) wrong()
+      sizes[free] = leftover[0]!
+    }
+    return [{ dtype, shape: sizes }]
+  },
+}
+
+const transposeRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const order = intsAttribute(context, "perm", [...shape.keys()].reverse())
+    if (order.length !== shape.length || new Set(order).size !== shape.length) {
+      shapeError(context, `the order ${formatShape(order)} doesn't name every dimension once.`)
+    }
+    return [
+      {
+        dtype,
+        shape: order.map(axis => shape[axis] ?? shapeError(context, `there is no dimension ${axis}.`)),
+      },
+    ]
+  },
+}
+
+const concatRule: OperatorRule = {
+  infer: context => {
+    const inputs = context.inputs.map((_, index) => required(context, index))
+    const [first] = inputs
+    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), first!.shape.length)
+    const fits = inputs.every(
+      ({ shape }) =>
+        shape.length === first!.shape.length &&
+        shape.every((size, i) => (i === axis ? typeof size === "number" : size === first!.shape[i])),
+    )
+    if (!fits) shapeError(context, `sizes may differ only along axis ${axis}, and must be known there.`)
+    const total = inputs.reduce((sum, { shape }) => sum + (shape[axis] as number), 0)
+    return [{ dtype: sameDType(context, [...inputs.keys()]), shape: first!.shape.with(axis, total) }]
+  },
+}
+
+const sliceRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const starts = requiredInts(context, 1)
+    const ends = requiredInts(context, 2)
+    const axes = context.inputs[3] ? requiredInts(context, 3) : [...starts.keys()]
+    const steps = context.inputs[4] ? requiredInts(context, 4) : starts.map(() => 1)
+    const sizes = [...shape]
+    for (const [i, given] of axes.entries()) {
+      const axis = normalizeAxis(context, given, shape.length)
+      const size = shape[axis]
+      if (typeof size !== "number") shapeError(context, `the size of axis ${axis} must be known.`)
+      const step = steps[i]!
+      const [low, high] = step > 0 ? [0, size] : [-1, size - 1]
+      const clamp = (n: number): number => Math.min(Math.max(n < 0 ? n + size : n, low), high)
+      sizes[axis] = Math.max(0, Math.ceil((clamp(ends[i]!) - clamp(starts[i]!)) / step))
+    }
+    return [{ dtype, shape: sizes }]
+  },
+}
+
+const splitRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), shape.length)
+    const size = shape[axis]
+    if (typeof size !== "number") shapeError(context, `the size of axis ${axis} must be known.`)
+    const count = intAttribute(context, "num_outputs", context.outputCount)
+    const chunk = Math.ceil(size / count)
+    const sizes =
+      constantInts(context, 1) ?? Array.from({ length: count }, (_, i) => Math.min(chunk, size - i * chunk))
+    if (sizes.reduce((a, b) => a + b, 0) !== size)
+      shapeError(context, `pieces of ${formatShape(sizes)} don't add up.`)
+    return sizes.map(piece => ({ dtype, shape: shape.with(axis, piece) }))
+  },
+}
+
+const expandRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const target = requiredInts(context, 1)
+    const rank = Math.max(shape.length, target.length)
+    const sizes = Array.from({ length: rank }, (_, axis): Dim => {
+      const have = shape[axis - (rank - shape.length)] ?? 1
+      const want = target[axis - (rank - target.length)] ?? 1
+      if (have !== 1 && want !== 1 && have !== want)
+        shapeError(context, `can't become ${formatShape(target)}.`)
+      return have === 1 ? want : have
+    })
+    return [{ dtype, shape: sizes }]
+  },
+}
+
+const gatherRule: OperatorRule = {
+  infer: context => {
+    const table = required(context, 0)
+    const indices = required(context, 1)
+    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), table.shape.length)
+    return [{ dtype: table.dtype, shape: table.shape.toSpliced(axis, 1, ...indices.shape) }]
+  },
+}
+
+const padRule: OperatorRule = {
+  infer: context => {
+    const { dtype, shape } = required(context, 0)
+    const pads = requiredInts(context, 1)
+    if (pads.length !== 2 * shape.length)
+      shapeError(context, `needs ${2 * shape.length} pads, got ${pads.length}.`)
+    const sizes = shape.map((size, axis) => {
+      const extra = pads[axis]! + pads[axis + shape.length]!
+      if (typeof size === "string" && extra !== 0)
+        shapeError(context, `axis ${axis} has no fixed size to pad.`)
+      return typeof size === "string" ? size : size + extra
+    })
+    return [{ dtype, shape: sizes }]
+  },
+}
+
+const castRule: OperatorRule = {
+  infer: context => {
+    const { shape } = required(context, 0)
+    const to = intAttribute(context, "to", 0)
+    return [
+      { dtype: dtypeFromCode(to) ?? shapeError(context, `element type ${to} is not supported.`), shape },
+    ]
+  },
+}
+
+function axesRule(
+  change: (context: OperatorContext, input: ValueType, axes: readonly number[]) => readonly Dim[],
+): OperatorRule {
+  return {
+    infer: context => {
+      const input = required(context, 0)
+      return [{ dtype: input.dtype, shape: change(context, input, requiredInts(context, 1)) }]
+    },
+  }
+}
+
+const unsqueezeRule = axesRule((context, { shape }, axes) => {
+  const rank = shape.length + axes.length
+  const added = new Set(axes.map(axis => normalizeAxis(context, axis, rank)))
+  const rest = shape[Symbol.iterator]()
+  return Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : rest.next().value!))
+})
+
+const squeezeRule = axesRule((context, { shape }, axes) => {
+  const dropped = new Set(axes.map(axis => normalizeAxis(context, axis, shape.length)))
+  if ([...dropped].some(axis => shape[axis] !== 1)) shapeError(context, "only dimensions of size 1 can go.")
+  return shape.filter((_, axis) => !dropped.has(axis))
+})
+
+export const shapeOperators: Readonly<Record<string, OperatorRule>> = {
+  Cast: castRule,
+  Concat: concatRule,
+  Expand: expandRule,
+  Gather: gatherRule,
+  Pad: padRule,
+  Reshape: reshapeRule,
+  Slice: sliceRule,
+  Split: splitRule,
+  Squeeze: squeezeRule,
+  Transpose: transposeRule,
+  Unsqueeze: unsqueezeRule,
+}

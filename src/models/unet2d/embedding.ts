@@ -1,0 +1,77 @@
+import type { Value } from "../../graph/builder.ts"
+import { add, cos, log, mul, silu, sin } from "../../graph/ops/elementwise.ts"
+import { concat, gather, pad, reshape } from "../../graph/ops/shape.ts"
+import { linear } from "../layers.ts"
+import type { UNet2DConfig } from "./config.ts"
+
+/** The features of the time step [N] that the embedding starts from: [N, F]. */
+export function timeFeatures(timestep: Value, config: UNet2DConfig): Value {
+  const width = config.blockOutChannels[0]!
+  switch (config.timeEmbeddingType) {
+    case "fourier":
+      return fourierFeatures(timestep, width)
+    case "positional":
+      return positionalFeatures(timestep, width, config)
+    case "learned":
+      return gather(
+        timestep.builder.parameter("time_proj.weight", [config.numTrainTimesteps!, width]),
+        timestep,
+      )
+  }
+}
+
+/** sin and cos of 2π·W·ln t with random frequencies W that the checkpoint holds (Tancik et al. 2020): [N, 2·width]. */
+function fourierFeatures(timestep: Value, width: number): Value {
+  const { builder } = timestep
+  const frequencies = reshape(builder.parameter("time_proj.weight", [width]), [1, width])
+  const angles = mul(mul(reshape(log(timestep), [timestep.shape[0]!, 1]), frequencies), 2 * Math.PI)
+  return concat([sin(angles), cos(angles)], 1)
+}
+
+/** The transformer's sinusoids (Vaswani et al. 2017) in Diffusers' order and spacing: [N, width]. */
+export function positionalFeatures(
+  timestep: Value,
+  width: number,
+  { flipSinToCos, freqShift }: Pick<UNet2DConfig, "flipSinToCos" | "freqShift">,
+): Value {
+  const { builder } = timestep
+  const half = Math.floor(width / 2)
+  // Rounded step by step as float32 arithmetic would: at t = 1000 one unit in the last place moves an angle by 6e-5.
+  const { fround } = Math
+  const frequencies = Float32Array.from({ length: half }, (_, k) =>
+    Math.exp(fround(fround(fround(-Math.log(10000)) * k) / (half - freqShift))),
+  )
+  const angles = mul(
+    reshape(timestep, [timestep.shape[0]!, 1]),
+    builder.constant("float32", [1, half], frequencies),
+  )
+  const features = flipSinToCos
+    ? concat([cos(angles), sin(angles)], 1)
+    : concat([sin(angles), cos(angles)], 1)
+  return width % 2 === 0 ? features : pad(features, [0, 0], [0, 1])
+}
+
+/** The two-layer network `name` that turns features [N, F] into an embedding [N, size]. */
+export function embeddingMlp(name: string, features: Value, size: number): Value {
+  return linear(`${name}.linear_2`, silu(linear(`${name}.linear_1`, features, size)), size)
+}
+
+/** The embedding of the class labels, in whichever of Diffusers' forms the configuration asks for: [N, size]. */
+export function classEmbedding(labels: Value, size: number, config: UNet2DConfig): Value {
+  switch (config.classEmbedType) {
+    case "timestep":
+      return embeddingMlp("class_embedding", timeFeatures(labels, config), size)
+    case "identity":
+      return labels
+    case null:
+      return gather(
+        labels.builder.parameter("class_embedding.weight", [config.numClassEmbeds!, size]),
+        labels,
+      )
+  }
+}
+
+/** Time and class embedding together. */
+export function combine(time: Value, classes: Value | undefined): Value {
+  return classes ? add(time, classes) : time
+}
