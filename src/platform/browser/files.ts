@@ -1,4 +1,5 @@
 // Files of the browser live in the origin private file system; paths start at its root, with `/` between parts.
+import pRetry from "p-retry"
 import { throwIfAborted } from "../../errors.ts"
 import { type ByteSource, checkRange } from "../byte-source.ts"
 import { FileError, type FileErrorCode } from "../file-error.ts"
@@ -101,7 +102,7 @@ export async function removePath(path: string): Promise<void> {
 }
 
 /**
- * Opens a file for reading by range. It goes on seeing the content of this moment.
+ * Opens a file for reading by range. Once the file has been replaced, reading fails with FileError `FILE_FAILED`.
  *
  * @throws FileError `FILE_NOT_FOUND`, `FILE_WRONG_KIND` for a directory, `FILE_ACCESS_DENIED`.
  */
@@ -187,7 +188,8 @@ export async function writeFileAtomic(
     await failAsFileError(path, () => writable.close())
     await failAsFileError(path, () => (handle as FileSystemFileHandle & MovableHandle).move(name))
   } catch (error) {
-    await folder.removeEntry(temporary).catch(() => {})
+    // Chromium holds its lock on the file for a moment after an abort.
+    await pRetry(() => folder.removeEntry(temporary), { retries: 6, minTimeout: 10 }).catch(() => {})
     throw error
   }
 }
