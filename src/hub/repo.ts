@@ -4,8 +4,8 @@ import type { ByteSource } from "../weights/byte-source.ts"
 export interface RepoFile {
   /** Path inside the repository, with `/` between its parts. */
   readonly path: string
-  /** Size in bytes. */
-  readonly size: number
+  /** Size in bytes; `undefined` where a mirror of the Hub doesn't tell before the file is fetched. */
+  readonly size: number | undefined
 }
 
 /**

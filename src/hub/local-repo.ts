@@ -1,0 +1,64 @@
+import { throwIfAborted } from "../errors.ts"
+import type { LocalFolder } from "../platform/local-folder.ts"
+import type { ByteSource } from "../weights/byte-source.ts"
+import { derivedFile } from "./derived-file.ts"
+import { checkPath } from "./names.ts"
+import { noSuchFile } from "./no-such-file.ts"
+import { readUtf8 } from "./read-text.ts"
+import type { DerivedFile, Repo, RepoFile } from "./repo.ts"
+import type { HubSettings } from "./settings.ts"
+
+/** A model in a folder. */
+export class LocalRepo implements Repo {
+  readonly kind = "local"
+  readonly id: string
+  readonly commit = undefined
+  readonly offline = undefined
+  readonly files: readonly RepoFile[]
+  readonly #folder: LocalFolder
+  readonly #prefix: string
+  readonly #signal: AbortSignal | undefined
+  readonly #paths: ReadonlySet<string>
+
+  constructor(id: string, folder: LocalFolder, { prefix, signal }: Pick<HubSettings, "prefix" | "signal">) {
+    this.id = id
+    this.#folder = folder
+    this.#prefix = prefix
+    this.#signal = signal
+    this.files = folder.files
+      .filter(file => file.path.startsWith(prefix))
+      .map(file => ({ path: file.path.slice(prefix.length), size: file.size }))
+    this.#paths = new Set(this.files.map(file => file.path))
+  }
+
+  has(path: string): boolean {
+    return this.#paths.has(path)
+  }
+
+  async localPath(path: string): Promise<string> {
+    return this.#folder.localPath(this.#place(path))
+  }
+
+  async open(path: string): Promise<ByteSource> {
+    return await this.#folder.open(this.#place(path))
+  }
+
+  async readText(path: string, maxBytes: number): Promise<string> {
+    return await readUtf8(await this.open(path), maxBytes, this.#signal)
+  }
+
+  async download(paths: readonly string[]): Promise<void> {
+    throwIfAborted(this.#signal)
+    for (const path of paths) this.#place(path)
+  }
+
+  derivedFile(name: string): DerivedFile {
+    return derivedFile(name, plain => this.#folder.derivedFile(plain))
+  }
+
+  #place(path: string): string {
+    checkPath(path)
+    if (!this.has(path)) throw noSuchFile(path, this)
+    return this.#prefix + path
+  }
+}
