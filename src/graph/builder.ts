@@ -30,6 +30,7 @@ export class GraphBuilder {
   readonly #nodes: Node[] = []
   readonly #initializers = new Map<string, Initializer>()
   readonly #types = new Map<string, ValueType>()
+  readonly #producers = new Map<string, Node>()
   readonly #constants = new Map<string, Value>()
   #scope = ""
 
@@ -77,12 +78,14 @@ export class GraphBuilder {
       data.length <= 16
         ? `${dtype}${formatShape(shape)}:${Array.from(data as ArrayLike<unknown>).join()}`
         : undefined
-    const shared = key === undefined ? undefined : this.#constants.get(key)
-    if (shared) return shared
+    const define = (): Value => this.#constant(dtype, shape, data)
+    return key === undefined ? define() : this.shared(key, define)
+  }
+
+  #constant<D extends DType>(dtype: D, shape: readonly number[], data: TensorData[D]): Value {
     const name = this.#uniqueName("constant")
     const value = this.#define(name, { dtype, shape })
     this.#initializers.set(name, { kind: "constant", name, tensor: tensor(dtype, shape, data) as Tensor })
-    if (key !== undefined) this.#constants.set(key, value)
     return value
   }
 
@@ -94,6 +97,27 @@ export class GraphBuilder {
   /** A vector of 64-bit integers, the form in which operators take shapes and axes. */
   ints(numbers: readonly number[]): Value {
     return this.constant("int64", [numbers.length], BigInt64Array.from(numbers, BigInt))
+  }
+
+  /** The value that `define` made when it was first asked for under `key`; for constants that many places need. */
+  shared(key: string, define: () => Value): Value {
+    const known = this.#constants.get(key)
+    if (known) return known
+    const value = define()
+    this.#constants.set(key, value)
+    return value
+  }
+
+  /** The node that computes `value`; undefined for inputs and initializers. */
+  producer(value: Value): Node | undefined {
+    return this.#producers.get(value.name)
+  }
+
+  /** The value of that name. */
+  value(name: string): Value {
+    const type = this.#types.get(name)
+    if (!type) throw new GraphError("GRAPH_STRUCTURE", `There is no value "${name}".`)
+    return { name, ...type, builder: this }
   }
 
   /** Runs `define` with `place` as the part of the model that errors and node names show. */
@@ -141,14 +165,16 @@ export class GraphBuilder {
       },
     })
     const outputs = types.map(type => this.#define(this.#uniqueName(op), type))
-    this.#nodes.push({
+    const node: Node = {
       op,
       domain: "",
       scope: this.#scope,
       inputs: inputs.map(input => input?.name ?? ""),
       outputs: outputs.map(output => output.name),
       attributes,
-    })
+    }
+    this.#nodes.push(node)
+    for (const output of node.outputs) this.#producers.set(output, node)
     return outputs
   }
 
@@ -157,7 +183,7 @@ export class GraphBuilder {
     const names = new Map<string, string>()
     for (const [name, value] of Object.entries(outputs)) {
       if (this.#types.has(name)) throw new GraphError("GRAPH_STRUCTURE", `The name "${name}" is taken twice.`)
-      const computed = this.#nodes.some(node => node.outputs.includes(value.name)) && !names.has(value.name)
+      const computed = this.#producers.has(value.name) && !names.has(value.name)
       names.set(computed ? value.name : this.apply("Identity", [value])[0]!.name, name)
     }
     const rename = (name: string): string => names.get(name) ?? name

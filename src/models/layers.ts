@@ -1,11 +1,11 @@
-import type { Value } from "../graph/builder.ts"
-import { conv, convTranspose } from "../graph/ops/convolution.ts"
-import { add, gelu, mish, mul, relu, silu } from "../graph/ops/elementwise.ts"
-import * as matmulOps from "../graph/ops/matmul.ts"
-import { instanceNormalization } from "../graph/ops/normalization.ts"
-import { averagePool } from "../graph/ops/pooling.ts"
-import { softmax } from "../graph/ops/reduction.ts"
-import { expand, pad, reshape, transpose } from "../graph/ops/shape.ts"
+import type { GraphBuilder, Value } from "../graph/builder.ts"
+import { GraphError } from "../graph/errors.ts"
+import { conv } from "../graph/ops/convolution.ts"
+import { add, gelu, mish, mul, relu, silu, sub } from "../graph/ops/elementwise.ts"
+import { linear as denseLinear, matmul } from "../graph/ops/matmul.ts"
+import { affineNormalization, instanceNormalization } from "../graph/ops/normalization.ts"
+import { reduceMean, reduceSumSquare, softmax } from "../graph/ops/reduction.ts"
+import { concat, reshape, transpose } from "../graph/ops/shape.ts"
 
 // The parts that all networks here are made of. Each takes the prefix of its parameters' names first, as the
 // checkpoints write it, and declares its parameters itself. Images are [N, C, H, W].
@@ -26,16 +26,24 @@ export interface Conv2dOptions {
   readonly stride?: number
   /** Pixels of zeros on each side. Default: what keeps the size at stride 1. */
   readonly padding?: number | readonly [top: number, left: number, bottom: number, right: number]
+  /** A factor on the result, which goes into weight and bias. Default 1. */
+  readonly gain?: number
 }
 
 /** A convolution with bias: `name.weight` [out, in, k, k] and `name.bias` [out]. */
 export function conv2d(name: string, x: Value, out: number, options: Conv2dOptions = {}): Value {
-  const { kernel = 3, stride = 1, padding = (kernel - 1) / 2 } = options
+  const { kernel = 3, stride = 1, padding = (kernel - 1) / 2, gain = 1 } = options
   const { builder } = x
   return builder.at(name, () => {
     const weight = builder.parameter(`${name}.weight`, [out, channels(x), kernel, kernel])
-    return conv(x, weight, builder.parameter(`${name}.bias`, [out]), { stride, padding })
+    const bias = builder.parameter(`${name}.bias`, [out])
+    return conv(x, scaled(weight, gain), scaled(bias, gain), { stride, padding })
   })
+}
+
+/** `x` times a number; `x` itself where the number is 1. */
+export function scaled(x: Value, factor: number): Value {
+  return factor === 1 ? x : mul(x, factor)
 }
 
 /** A fully connected layer on `x` [N, I]: `name.weight` [out, I] and `name.bias` [out]. */
@@ -43,25 +51,116 @@ export function linear(name: string, x: Value, out: number): Value {
   const { builder } = x
   return builder.at(name, () => {
     const weight = builder.parameter(`${name}.weight`, [out, x.shape[1] as number])
-    return matmulOps.linear(x, weight, builder.parameter(`${name}.bias`, [out]))
+    return denseLinear(x, weight, builder.parameter(`${name}.bias`, [out]))
   })
+}
+
+export interface GroupNormOptions {
+  readonly groups: number
+  readonly epsilon: number
+  /** A vector per picture [N, C] that is added to every pixel first. */
+  readonly offset?: Value
 }
 
 /**
  * Group normalisation (Wu & He 2018): channels in `groups` equal groups, each brought to mean 0 and variance 1 over the
  * group and the image, then scaled and shifted per channel by `name.weight` and `name.bias` [C].
  */
-export function groupNorm(name: string, x: Value, groups: number, epsilon: number): Value {
+export function groupNorm(name: string, x: Value, options: GroupNormOptions): Value {
   const { builder } = x
   const count = channels(x)
+  if (count % options.groups !== 0) {
+    throw new GraphError(
+      "GRAPH_SHAPE",
+      `${name}: ${count} channels can't be cut into ${options.groups} equal groups.`,
+    )
+  }
   return builder.at(name, () => {
-    const one = builder.constant("float32", [groups], new Float32Array(groups).fill(1))
-    const zero = builder.constant("float32", [groups], new Float32Array(groups))
-    const grouped = reshape(x, [x.shape[0]!, groups, -1])
-    const normalized = reshape(instanceNormalization(grouped, one, zero, epsilon), x.shape)
-    const perChannel = (parameter: Value): Value => reshape(parameter, [count, 1, 1])
-    const scaled = mul(normalized, perChannel(builder.parameter(`${name}.weight`, [count])))
-    return add(scaled, perChannel(builder.parameter(`${name}.bias`, [count])))
+    const weight = builder.parameter(`${name}.weight`, [count])
+    const bias = builder.parameter(`${name}.bias`, [count])
+    const [height, width] = imageSize(x)
+    const large = count * height * width >= largeImage
+    return large ? normByStatistics(x, weight, bias, options) : normByGroups(x, weight, bias, options)
+  })
+}
+
+// Elements of an image from which on passes over memory cost more than the dozen small nodes that save some of them.
+const largeImage = 2 ** 20
+
+function normByGroups(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  { groups, epsilon, offset }: GroupNormOptions,
+): Value {
+  const { builder } = x
+  const perChannel = (vector: Value): Value => reshape(vector, [channels(x), 1, 1])
+  const shifted = offset ? add(x, reshape(offset, [...offset.shape, 1, 1])) : x
+  const one = builder.constant("float32", [groups], new Float32Array(groups).fill(1))
+  const zero = builder.constant("float32", [groups], new Float32Array(groups))
+  const grouped = reshape(shifted, [x.shape[0]!, groups, -1])
+  const normalized = reshape(instanceNormalization(grouped, one, zero, epsilon), x.shape)
+  return add(mul(normalized, perChannel(weight)), perChannel(bias))
+}
+
+// Reads the image twice for the means per channel, does the rest on vectors, and writes the image once.
+function normByStatistics(
+  x: Value,
+  weight: Value,
+  bias: Value,
+  { groups, epsilon, offset }: GroupNormOptions,
+): Value {
+  const count = channels(x)
+  const [height, width] = imageSize(x)
+  const { mean, meanSquare } = channelMeans(x)
+  // Means of x + o and its square: m + o, and q + o(2m + o).
+  const shiftedMean = offset ? add(mean, offset) : mean
+  const shiftedSquare = offset ? add(meanSquare, mul(offset, add(mean, shiftedMean))) : meanSquare
+  const averaging = groupAveraging(x.builder, count, groups)
+  const groupMean = matmul(shiftedMean, averaging)
+  const variance = relu(sub(matmul(shiftedSquare, averaging), mul(groupMean, groupMean)))
+  // All pictures of the batch become channels of one, since the operator takes one number per channel.
+  const channelMean = offset ? sub(groupMean, offset) : groupMean
+  const zeros = mul(groupMean, 0)
+  const flat = (vectors: Value): Value => reshape(vectors, [-1])
+  const vectors = {
+    scale: flat(add(zeros, weight)),
+    bias: flat(add(zeros, bias)),
+    mean: flat(channelMean),
+    variance: flat(variance),
+  }
+  return reshape(affineNormalization(reshape(x, [1, -1, height, width]), vectors, epsilon), x.shape)
+}
+
+// Means of every channel and of its square, [N, C] each; those of joined images are joined, not computed again.
+function channelMeans(x: Value): { readonly mean: Value; readonly meanSquare: Value } {
+  const { builder } = x
+  const [height, width] = imageSize(x)
+  const node = builder.producer(x)
+  const parts = node?.op === "Concat" ? node.inputs.map(name => channelMeans(builder.value(name))) : undefined
+  const join = (values: readonly Value[]): Value => concat(values as [Value, ...Value[]], 1)
+  return {
+    mean: builder.shared(`mean of ${x.name}`, () =>
+      parts ? join(parts.map(part => part.mean)) : reduceMean(x, [2, 3], { keepDims: false }),
+    ),
+    meanSquare: builder.shared(`mean square of ${x.name}`, () =>
+      parts
+        ? join(parts.map(part => part.meanSquare))
+        : mul(reduceSumSquare(x, [2, 3], { keepDims: false }), 1 / (height * width)),
+    ),
+  }
+}
+
+// [C, C]: row vector times this gives every channel the mean of its group.
+function groupAveraging(builder: GraphBuilder, count: number, groups: number): Value {
+  return builder.shared(`group averaging ${count}/${groups}`, () => {
+    const size = count / groups
+    const matrix = new Float32Array(count * count)
+    for (let row = 0; row < count; row++) {
+      const start = Math.floor(row / size) * size
+      matrix.fill(1 / size, row * count + start, row * count + start + size)
+    }
+    return builder.constant("float32", [count, count], matrix)
   })
 }
 
@@ -76,47 +175,11 @@ export const activations: Readonly<Record<Activation, (x: Value) => Value>> = {
   relu,
 }
 
-/**
- * Halves the image with the separable filter [1, 3, 3, 1] (StyleGAN2's `upfirdn2d`), as an exact depthwise
- * convolution: 4×4 window, stride 2, one pixel of zeros around.
- */
-export function firDownsample(x: Value): Value {
-  return conv(x, firKernel(x, 64), undefined, { stride: 2, padding: 1, groups: channels(x) })
-}
-
-/** Doubles the image with the same filter: the depthwise transposed convolution, scaled by 4 to keep brightness. */
-export function firUpsample(x: Value): Value {
-  return convTranspose(x, firKernel(x, 16), undefined, { stride: 2, padding: 1, groups: channels(x) })
-}
-
-function firKernel(x: Value, divisor: number): Value {
-  const taps = [1, 3, 3, 1]
-  const kernel = taps.flatMap(a => taps.map(b => (a * b) / divisor))
-  const weights = Array.from({ length: channels(x) }, () => kernel).flat()
-  return x.builder.constant("float32", [channels(x), 1, 4, 4], Float32Array.from(weights))
-}
-
-/** Doubles the image by repeating every pixel. */
-export function nearestUpsample(x: Value): Value {
-  const [height, width] = imageSize(x)
-  const [batch, count] = x.shape
-  const cells = reshape(x, [batch!, count!, height, 1, width, 1])
-  return reshape(expand(cells, [1, 1, 1, 2, 1, 2]), [batch!, count!, 2 * height, 2 * width])
-}
-
-/** Halves the image by taking the mean of every 2×2 square. */
-export function averageDownsample(x: Value): Value {
-  return averagePool(x, 2)
-}
-
-/** Adds a row of zeros below and a column on the right. */
-export function padBottomRight(x: Value): Value {
-  return pad(x, [0, 0, 0, 0], [0, 0, 1, 1])
-}
-
 export interface AttentionOptions {
   /** Channels per head. */
   readonly headDim: number
+  /** A factor on the result. Default 1. */
+  readonly gain?: number
   /** Names of the four projections, as the checkpoint has them. */
   readonly names: {
     readonly query: string
@@ -130,22 +193,23 @@ export interface AttentionOptions {
  * Self-attention over the pixels: softmax(QᵀK/√d)Vᵀ per head, with projections before and after.
  * `x` [N, C, H, W] is already normalised; the result has the same shape.
  */
-export function selfAttention(name: string, x: Value, { headDim, names }: AttentionOptions): Value {
+export function selfAttention(name: string, x: Value, { headDim, gain = 1, names }: AttentionOptions): Value {
   const { builder } = x
   const [batch, count, height, width] = x.shape as readonly [Value["shape"][number], number, number, number]
   const heads = Math.floor(count / headDim)
   const inner = heads * headDim
   const pixels = height * width
-  const project = (part: string, input: Value, out: number): Value => {
+  const project = (part: string, input: Value, out: number, factor: number): Value => {
     const weight = builder.parameter(`${name}.${part}.weight`, [out, channels(input)])
-    const kernel = reshape(weight, [out, channels(input), 1, 1])
-    return conv(input, kernel, builder.parameter(`${name}.${part}.bias`, [out]))
+    const kernel = reshape(scaled(weight, factor), [out, channels(input), 1, 1])
+    return conv(input, kernel, scaled(builder.parameter(`${name}.${part}.bias`, [out]), factor))
   }
   return builder.at(name, () => {
-    const split = (part: string): Value => reshape(project(part, x, inner), [batch, heads, headDim, pixels])
-    const query = transpose(mul(split(names.query), 1 / Math.sqrt(headDim)), [0, 1, 3, 2])
-    const weights = softmax(matmulOps.matmul(query, split(names.key)))
-    const mixed = matmulOps.matmul(split(names.value), transpose(weights, [0, 1, 3, 2]))
-    return project(names.out, reshape(mixed, [batch, inner, height, width]), count)
+    const split = (part: string, factor = 1): Value =>
+      reshape(project(part, x, inner, factor), [batch, heads, headDim, pixels])
+    const query = transpose(split(names.query, 1 / Math.sqrt(headDim)), [0, 1, 3, 2])
+    const weights = softmax(matmul(query, split(names.key)))
+    const mixed = matmul(split(names.value), transpose(weights, [0, 1, 3, 2]))
+    return project(names.out, reshape(mixed, [batch, inner, height, width]), count, gain)
   })
 }

@@ -5,6 +5,7 @@ import { matmulOperators } from "./matmul.ts"
 import { normalizationOperators } from "./normalization.ts"
 import { poolingOperators } from "./pooling.ts"
 import { reductionOperators } from "./reduction.ts"
+import { resizeOperators } from "./resize.ts"
 import { shapeOperators } from "./shape.ts"
 
 /** Every standard operator that the builder can use, by its ONNX name: one rule each. */
@@ -15,5 +16,6 @@ export const operators: Readonly<Record<string, OperatorRule>> = {
   ...normalizationOperators,
   ...poolingOperators,
   ...reductionOperators,
+  ...resizeOperators,
   ...shapeOperators,
 }

@@ -84,30 +84,34 @@ const reshapeRule: OperatorRule = {
       if (size !== 0) return size
       return shape[axis] ?? shapeError(context, `dimension ${axis} has nothing to copy.`)
     })
-    // Cancel the symbolic sizes of both sides; what is left are plain numbers.
-    const symbols = shape.filter(size => typeof size === "string")
-    const leftover = symbols.filter(symbol => !sizes.includes(symbol))
-    const product = (dims: readonly Dim[]): number =>
-      dims.reduce<number>(
-        (total, size) => (typeof size === "number" && size !== -1 ? total * size : total),
-        1,
-      )
-    const [have, want] = [product(shape), product(sizes)]
+    const have = factor(shape)
+    const want = factor(sizes.filter(size => size !== -1))
     const free = sizes.indexOf(-1)
     const wrong = (): never =>
       shapeError(context, `${formatShape(shape)} can't become ${formatShape(sizes)}.`)
     if (free === -1) {
-      if (leftover.length > 0 || have !== want) wrong()
-    } else if (leftover.length === 0) {
-      if (want === 0 || have % want !== 0) wrong()
-      sizes[free] = have / want
+      if (have.symbols !== want.symbols || have.count !== want.count) wrong()
     } else {
-      // The free dimension takes the symbolic size over: only when nothing else is left for it.
-      if (leftover.length > 1 || have !== want) wrong()
-      sizes[free] = leftover[0]!
+      const count = have.count / want.count
+      if (!Number.isInteger(count)) wrong()
+      if (have.symbols === want.symbols) sizes[free] = count
+      else if (want.symbols === "") sizes[free] = count === 1 ? have.symbols : `${have.symbols}*${count}`
+      else wrong()
     }
     return [{ dtype, shape: sizes }]
   },
+}
+
+// Sizes such as `batch` and `batch*32` multiplied: the symbols, and the number before them.
+function factor(sizes: readonly Dim[]): { readonly symbols: string; readonly count: number } {
+  const symbols: string[] = []
+  let count = 1
+  for (const size of sizes) {
+    const [symbol, times = 1] = typeof size === "number" ? ["", size] : (size.split("*") as [string, string?])
+    if (symbol !== "") symbols.push(symbol)
+    count *= Number(times)
+  }
+  return { symbols: symbols.sort().join(" "), count }
 }
 
 const transposeRule: OperatorRule = {

@@ -3,13 +3,13 @@ import { GraphBuilder } from "../../graph/builder.ts"
 import { add, div, mul, sub } from "../../graph/ops/elementwise.ts"
 import { reshape } from "../../graph/ops/shape.ts"
 import type { Graph } from "../../graph/types.ts"
-import { conv2d } from "../layers.ts"
+import { activations, conv2d } from "../layers.ts"
 import { downBlockKinds, upBlockKinds } from "./blocks.ts"
 import type { UNet2DConfig } from "./config.ts"
 import { classEmbedding, combine, embeddingMlp, timeFeatures } from "./embedding.ts"
 import { downBlock, upBlock } from "./plain-blocks.ts"
-import type { BlockContext } from "./resnet.ts"
-import { attentionBlock, normSiluConv, resnetBlock } from "./resnet.ts"
+import type { BlockContext, Features } from "./resnet.ts"
+import { attentionBlock, drawPicture, resnetBlock } from "./resnet.ts"
 import { skipDownBlock, skipUpBlock } from "./skip-blocks.ts"
 
 /** Names of the graph's inputs and output, as Optimum and ONNX exports of Diffusers have them. */
@@ -56,10 +56,10 @@ export function unet2d(
   const size = embeddingSize(config)
   const time = embeddingMlp("time_embedding", timeFeatures(timestep, config), size)
   const embedding = combine(time, labels && classEmbedding(labels, size, config))
-  const context: BlockContext = { config, embedding }
+  const context: BlockContext = { config, activated: activations[config.actFn](embedding) }
 
   const centered = config.centerInputSample ? sub(mul(sample, 2), 1) : sample
-  let h = conv2d("conv_in", centered, width)
+  let h: Features = { value: conv2d("conv_in", centered, width), scale: 1 }
   let picture: Value | undefined = centered
   const states = [h]
 
@@ -90,7 +90,8 @@ export function unet2d(
     const final = i === upBlockTypes.length - 1
     const beside = states.splice(-(layersPerBlock + 1)).reverse()
     if (skip) {
-      ;({ h, picture } = skipUpBlock(name, { h, picture }, beside, context, { out, attention, final }))
+      const options = { out, attention, final, nextScale: states.at(-1)?.scale ?? 1 }
+      ;({ h, picture } = skipUpBlock(name, { h, picture }, beside, context, options))
     } else {
       const way = resample === "configured" ? config.upsampleType : resample
       const options = { out, groups: normNumGroups!, attention, resample: final ? undefined : way }
@@ -98,9 +99,8 @@ export function unet2d(
     }
   }
 
-  const out = normSiluConv(h, {
-    norm: "conv_norm_out",
-    conv: "conv_out",
+  const names = { norm: "conv_norm_out", conv: "conv_out" }
+  const out = drawPicture(h, names, {
     groups: normNumGroups ?? Math.min(Math.floor(width / 4), 32),
     out: config.outChannels,
     epsilon: normEps,
@@ -112,16 +112,16 @@ export function unet2d(
     : drawn
 }
 
-function midBlock(x: Value, context: BlockContext, out: number): Value {
+function midBlock(x: Features, context: BlockContext, out: number): Features {
   const { config } = context
   const groups = config.normNumGroups ?? Math.min(Math.floor(out / 4), 32)
-  const options = { out, groups, scale: config.midBlockScaleFactor }
+  const options = { out, groups, divisor: config.midBlockScaleFactor }
   let h = resnetBlock("mid_block.resnets.0", x, context, options)
   if (config.addAttention) {
     const attentionGroups =
       config.attnNormNumGroups ?? (config.resnetTimeScaleShift === "default" ? groups : null)
-    const { scale } = options
-    h = attentionBlock("mid_block.attentions.0", h, context, { groups: attentionGroups, scale })
+    const { divisor } = options
+    h = attentionBlock("mid_block.attentions.0", h, context, { groups: attentionGroups, divisor })
   }
   return resnetBlock("mid_block.resnets.1", h, context, options)
 }

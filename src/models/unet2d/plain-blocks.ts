@@ -1,8 +1,8 @@
 import type { Value } from "../../graph/builder.ts"
-import { concat } from "../../graph/ops/shape.ts"
-import { averageDownsample, conv2d, nearestUpsample, padBottomRight } from "../layers.ts"
-import type { BlockContext } from "./resnet.ts"
-import { attentionBlock, resnetBlock } from "./resnet.ts"
+import { channels, conv2d } from "../layers.ts"
+import { averageDownsampling, nearestUpsampling } from "../resampling.ts"
+import type { BlockContext, Features } from "./resnet.ts"
+import { attentionBlock, joined, resnetBlock } from "./resnet.ts"
 
 // The blocks of DDPM and of the models that Diffusers' training script makes: no image pyramid beside the features.
 
@@ -21,12 +21,12 @@ interface PlainBlockOptions {
 /** `DownBlock2D`, `AttnDownBlock2D`, `ResnetDownsampleBlock2D`: returns every state that the way up needs. */
 export function downBlock(
   name: string,
-  x: Value,
+  x: Features,
   context: BlockContext,
   options: PlainBlockOptions,
-): readonly Value[] {
+): readonly Features[] {
   const { out, groups, attention, resample } = options
-  const states: Value[] = []
+  const states: Features[] = []
   let h = x
   for (let j = 0; j < context.config.layersPerBlock; j++) {
     h = resnetBlock(`${name}.resnets.${j}`, h, context, { out, groups })
@@ -35,8 +35,9 @@ export function downBlock(
   }
   if (resample === "conv") states.push(strideConv(`${name}.downsamplers.0.conv`, h, context))
   if (resample === "resnet") {
-    const resampling = { out, groups, resample: averageDownsample }
-    states.push(resnetBlock(`${name}.downsamplers.0`, h, context, resampling))
+    states.push(
+      resnetBlock(`${name}.downsamplers.0`, h, context, { out, groups, resampling: averageDownsampling }),
+    )
   }
   return states
 }
@@ -44,28 +45,33 @@ export function downBlock(
 /** `UpBlock2D`, `AttnUpBlock2D`, `ResnetUpsampleBlock2D`: takes one state of the way down for every resnet. */
 export function upBlock(
   name: string,
-  x: Value,
-  states: readonly Value[],
+  x: Features,
+  states: readonly Features[],
   context: BlockContext,
   options: PlainBlockOptions,
-): Value {
+): Features {
   const { out, groups, attention, resample } = options
   let h = x
   for (const [j, state] of states.entries()) {
-    h = resnetBlock(`${name}.resnets.${j}`, concat([h, state], 1), context, { out, groups })
+    h = resnetBlock(`${name}.resnets.${j}`, joined(h, state), context, { out, groups })
     if (attention) h = attentionBlock(`${name}.attentions.${j}`, h, context, { groups })
   }
-  if (resample === "conv") h = conv2d(`${name}.upsamplers.0.conv`, nearestUpsample(h), out)
+  if (resample === "conv")
+    h = plain(conv2d(`${name}.upsamplers.0.conv`, nearestUpsampling.resize(h.value), out))
   if (resample === "resnet") {
-    h = resnetBlock(`${name}.upsamplers.0`, h, context, { out, groups, resample: nearestUpsample })
+    h = resnetBlock(`${name}.upsamplers.0`, h, context, { out, groups, resampling: nearestUpsampling })
   }
   return h
 }
 
-function strideConv(name: string, x: Value, { config }: BlockContext): Value {
-  const out = x.shape[1] as number
+function strideConv(name: string, { value }: Features, { config }: BlockContext): Features {
   const { downsamplePadding } = config
   // Without padding Diffusers pads one pixel below and right instead, so that an even size halves.
-  if (downsamplePadding === 0) return conv2d(name, padBottomRight(x), out, { stride: 2, padding: 0 })
-  return conv2d(name, x, out, { stride: 2, padding: downsamplePadding })
+  const padding = downsamplePadding === 0 ? ([0, 0, 1, 1] as const) : downsamplePadding
+  return plain(conv2d(name, value, channels(value), { stride: 2, padding }))
+}
+
+// No sum in these blocks is divided by anything.
+function plain(value: Value): Features {
+  return { value, scale: 1 }
 }

@@ -1,14 +1,25 @@
 import type { Value } from "../../graph/builder.ts"
-import { add, div, mul, silu } from "../../graph/ops/elementwise.ts"
-import { reshape, split } from "../../graph/ops/shape.ts"
-import { activations, channels, conv2d, groupNorm, linear, selfAttention } from "../layers.ts"
+import { conv } from "../../graph/ops/convolution.ts"
+import { add, mul, silu } from "../../graph/ops/elementwise.ts"
+import { concat, reshape, split } from "../../graph/ops/shape.ts"
+import { activations, channels, conv2d, groupNorm, linear, scaled, selfAttention } from "../layers.ts"
+import type { Resampling } from "../resampling.ts"
 import type { UNet2DConfig } from "./config.ts"
 
 /** What all blocks of one network share. */
 export interface BlockContext {
   readonly config: UNet2DConfig
-  /** The time (and class) embedding [N, E]. */
-  readonly embedding: Value
+  /** The time (and class) embedding [N, E] behind the activation function, as every resnet takes it. */
+  readonly activated: Value
+}
+
+/**
+ * Features, known up to a factor: they are `value` times `scale`. NCSN++ divides every sum by √2; keeping that number
+ * aside until a convolution or a norm absorbs it saves a pass over memory each time.
+ */
+export interface Features {
+  readonly value: Value
+  readonly scale: number
 }
 
 export interface ResnetOptions {
@@ -17,81 +28,101 @@ export interface ResnetOptions {
   /** Groups of the second norm; `groups` where absent. */
   readonly groupsOut?: number
   /** Sum of shortcut and residue is divided by this. Default 1. */
-  readonly scale?: number
+  readonly divisor?: number
   /** Changes the size of the image inside the block, on both branches. */
-  readonly resample?: (x: Value) => Value
+  readonly resampling?: Resampling
   /** A 1×1 convolution on the shortcut even where the channels stay the same. */
   readonly convShortcut?: boolean
+  /** The scale that the result should have, where a convolution on the shortcut makes it free. Default 1. */
+  readonly outScale?: number
 }
 
 /**
  * Diffusers' `ResnetBlock2D`: norm, activation, (resample,) convolution, time embedding, norm, activation, convolution,
  * plus the shortcut.
  */
-export function resnetBlock(name: string, x: Value, context: BlockContext, options: ResnetOptions): Value {
-  const { config, embedding } = context
-  const { out, groups, groupsOut = groups, scale = 1, resample = same, convShortcut = false } = options
+export function resnetBlock(
+  name: string,
+  x: Features,
+  context: BlockContext,
+  options: ResnetOptions,
+): Features {
+  const { config } = context
+  const { out, groups, groupsOut = groups, divisor = 1, resampling, convShortcut = false } = options
   const activation = activations[config.actFn]
-  const scaleShift = config.resnetTimeScaleShift === "scale_shift"
-  const norm1 = groupNorm(`${name}.norm1`, x, groups, config.normEps)
-  const h = conv2d(`${name}.conv1`, resample(activation(norm1)), out)
-  const time = linear(`${name}.time_emb_proj`, activation(embedding), scaleShift ? 2 * out : out)
-  const norm2 = (input: Value): Value => groupNorm(`${name}.norm2`, input, groupsOut, config.normEps)
-  const perPixel = (vector: Value): Value => reshape(vector, [vector.shape[0]!, out, 1, 1])
+  const resized = (h: Value): Value => resampling?.resize(h) ?? h
+
+  const norm1 = groupNorm(`${name}.norm1`, x.value, { groups, epsilon: config.normEps / x.scale ** 2 })
+  const h = conv2d(`${name}.conv1`, resized(activation(norm1)), out)
+
+  const norm2 = { groups: groupsOut, epsilon: config.normEps }
   let conditioned: Value
-  if (scaleShift) {
-    const [factor, shift] = split(time, 1, [out, out]) as [Value, Value]
-    conditioned = add(mul(norm2(h), add(perPixel(factor), 1)), perPixel(shift))
+  if (config.resnetTimeScaleShift === "scale_shift") {
+    const time = linear(`${name}.time_emb_proj`, context.activated, 2 * out)
+    const [factor, shift] = split(time, 1, [out, out]).map(v => reshape(v, [v.shape[0]!, out, 1, 1])) as [
+      Value,
+      Value,
+    ]
+    conditioned = add(mul(groupNorm(`${name}.norm2`, h, norm2), add(factor, 1)), shift)
   } else {
-    conditioned = norm2(add(h, perPixel(time)))
+    const offset = linear(`${name}.time_emb_proj`, context.activated, out)
+    conditioned = groupNorm(`${name}.norm2`, h, { ...norm2, offset })
   }
-  const residue = conv2d(`${name}.conv2`, activation(conditioned), out)
-  const resampled = resample(x)
-  const needsConv = convShortcut || channels(x) !== out
-  const shortcut = needsConv ? conv2d(`${name}.conv_shortcut`, resampled, out, { kernel: 1 }) : resampled
-  return divided(add(shortcut, residue), scale)
+
+  const shortcutConv = convShortcut || channels(x.value) !== out
+  const scale = shortcutConv ? (options.outScale ?? 1) : x.scale / divisor
+  const gain = 1 / (divisor * scale)
+  const residue = conv2d(`${name}.conv2`, activation(conditioned), out, { gain })
+  let shortcut: Value
+  if (shortcutConv) {
+    const { builder } = x.value
+    const weight = builder.parameter(`${name}.conv_shortcut.weight`, [out, channels(x.value), 1, 1])
+    const kernel = scaled(weight, x.scale * gain)
+    const bias = scaled(builder.parameter(`${name}.conv_shortcut.bias`, [out]), gain)
+    shortcut = resampling ? resampling.pointwise(x.value, kernel, bias) : conv(x.value, kernel, bias)
+  } else {
+    shortcut = resized(x.value)
+  }
+  return { value: add(shortcut, residue), scale }
 }
 
 export interface AttentionBlockOptions {
   /** Groups of the norm in front; null leaves it out. */
   readonly groups: number | null
-  readonly scale?: number
+  /** Sum of input and result is divided by this. Default 1. */
+  readonly divisor?: number
 }
 
 /** Self-attention with norm and residual connection, as Diffusers' `Attention` over a picture's pixels. */
 export function attentionBlock(
   name: string,
-  x: Value,
+  x: Features,
   { config }: BlockContext,
-  { groups, scale = 1 }: AttentionBlockOptions,
-): Value {
-  const normalized = groups === null ? x : groupNorm(`${name}.group_norm`, x, groups, config.normEps)
-  const mixed = selfAttention(name, normalized, {
-    headDim: config.attentionHeadDim ?? channels(x),
+  { groups, divisor = 1 }: AttentionBlockOptions,
+): Features {
+  const epsilon = config.normEps / x.scale ** 2
+  const input =
+    groups === null ? scaled(x.value, x.scale) : groupNorm(`${name}.group_norm`, x.value, { groups, epsilon })
+  const mixed = selfAttention(name, input, {
+    headDim: config.attentionHeadDim ?? channels(x.value),
+    gain: 1 / x.scale,
     names: { query: "to_q", key: "to_k", value: "to_v", out: "to_out.0" },
   })
-  return divided(add(mixed, x), scale)
+  return { value: add(mixed, x.value), scale: x.scale / divisor }
 }
 
-function same(x: Value): Value {
-  return x
+/** Two sets of features side by side, brought to the scale of the second. */
+export function joined(h: Features, beside: Features): Features {
+  return { value: concat([scaled(h.value, h.scale / beside.scale), beside.value], 1), scale: beside.scale }
 }
 
-function divided(x: Value, scale: number): Value {
-  return scale === 1 ? x : div(x, scale)
-}
-
-/** The last layers of the network and of its skip path use SiLU whatever the configuration says. */
-export function normSiluConv(
-  x: Value,
-  options: {
-    readonly norm: string
-    readonly conv: string
-    readonly groups: number
-    readonly out: number
-    readonly epsilon: number
-  },
+/** Norm, SiLU (whatever activation the configuration names) and convolution: how features become a picture. */
+export function drawPicture(
+  h: Features,
+  names: { readonly norm: string; readonly conv: string },
+  options: { readonly groups: number; readonly out: number; readonly epsilon: number },
 ): Value {
-  const normalized = groupNorm(options.norm, x, options.groups, options.epsilon)
-  return conv2d(options.conv, silu(normalized), options.out)
+  const { groups, out } = options
+  const normalized = groupNorm(names.norm, h.value, { groups, epsilon: options.epsilon / h.scale ** 2 })
+  return conv2d(names.conv, silu(normalized), out)
 }
