@@ -1,6 +1,14 @@
 import type { InferenceSession } from "onnxruntime-common"
+import { AbortError, InputError, throwIfAborted } from "../errors.ts"
+import type { OrtModule } from "../platform/ort-module.ts"
 import type { DType, Tensor } from "../tensor.ts"
-import type { Device, DeviceAttempt, ResolvedDevice } from "./device.ts"
+import { type Device, type DeviceAttempt, type ResolvedDevice, resolveDevices } from "./device.ts"
+import { RuntimeError } from "./errors.ts"
+import type { Executor, LoadedModel } from "./executor.ts"
+import { chooseExecutor } from "./executors.ts"
+import { checkFeeds, checkNames } from "./feeds.ts"
+
+export type { OrtModule } from "../platform/ort-module.ts"
 
 /**
  * A model in ONNX format: a file, whose external data lies beside it, or bytes with the contents of the files
@@ -15,9 +23,6 @@ export interface ExternalData {
   readonly path: string
   readonly data: Uint8Array
 }
-
-/** The part of ONNX Runtime's JavaScript API that sessions use; `onnxruntime-node` and `-web` are such modules. */
-export type OrtModule = Pick<typeof import("onnxruntime-common"), "InferenceSession" | "Tensor" | "env">
 
 /** Session options of ONNX Runtime that are passed on as they are. */
 export type OrtSessionOptions = Omit<
@@ -38,8 +43,9 @@ export interface SessionOptions {
   /** An ONNX Runtime module to use instead of the installed one. */
   readonly ort?: OrtModule
   /**
-   * Whether the buffers of the source may be moved to the worker. They are detached then, whether or not the call
-   * succeeds; without it they are copied. Default false; inline sessions and shared buffers never copy or detach.
+   * Whether the buffers of the source may be moved to the worker, which detaches them even if loading fails; else
+   * they are copied. Only a buffer that its array fills is moved. Default false.
+   * Inline sessions and buffers that are shared (`SharedArrayBuffer`) need neither.
    */
   readonly transfer?: boolean
   readonly sessionOptions?: OrtSessionOptions
@@ -54,7 +60,7 @@ export interface ValueInfo {
 }
 
 export interface RunOptions {
-  /** Checked before and after the run; a run that has started cannot be stopped inside ONNX Runtime. */
+  /** Rejects at once when aborted. ONNX Runtime finishes a run that has started, and its result is dropped. */
   readonly signal?: AbortSignal
   /** The outputs that are wanted. Default: all. */
   readonly outputs?: readonly string[]
@@ -67,13 +73,104 @@ export interface Session extends AsyncDisposable {
   readonly attempts: readonly DeviceAttempt[]
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
-  /** Computes outputs from inputs. The fed arrays stay the caller's: they are neither detached nor kept. */
+  /**
+   * Computes outputs from inputs. The fed arrays stay the caller's: they are neither detached nor kept, but must not
+   * be changed before the promise settles. The outputs are new arrays.
+   *
+   * @throws RuntimeError `INPUT_MISMATCH`, `DISPOSED`, `RUN_FAILED`, `OUT_OF_MEMORY`, `DEVICE_LOST`, `WORKER_DIED`;
+   *   AbortError.
+   */
   run(feeds: Readonly<Record<string, Tensor>>, options?: RunOptions): Promise<Record<string, Tensor>>
   /** Frees the model. Runs that were started before it finish first. Calling it again does nothing. */
   dispose(): Promise<void>
 }
 
-/** Loads a model on the first device of the list that can take it. */
-export async function createSession(_source: ModelSource, _options: SessionOptions = {}): Promise<Session> {
-  throw new Error("not written yet")
+/**
+ * Loads a model on the first device of the list that takes it.
+ *
+ * @throws RuntimeError `DEVICE_UNAVAILABLE` with the reason for each device, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
+ *   `OUT_OF_MEMORY`, `WORKER_DIED`, `WORKER_UNAVAILABLE`; AbortError.
+ */
+export async function createSession(source: ModelSource, options: SessionOptions = {}): Promise<Session> {
+  const { device = "auto", threads, sessionOptions, transfer = false, signal } = options
+  throwIfAborted(signal)
+  checkThreads(threads)
+  const executor = chooseExecutor(options)
+  const loading = executor.load(
+    { source, devices: resolveDevices(device), threads, sessionOptions },
+    { transfer },
+  )
+  try {
+    return new LoadedSession(executor, await abortable(loading, signal))
+  } catch (error) {
+    if (error instanceof AbortError) {
+      loading.then(model => executor.release(model.id)).catch(() => {})
+    }
+    throw error
+  }
+}
+
+class LoadedSession implements Session {
+  readonly device: ResolvedDevice
+  readonly attempts: readonly DeviceAttempt[]
+  readonly inputs: readonly ValueInfo[]
+  readonly outputs: readonly ValueInfo[]
+  readonly #executor: Executor
+  readonly #id: number
+  #disposal: Promise<void> | undefined
+
+  constructor(executor: Executor, { id, device, attempts, inputs, outputs }: LoadedModel) {
+    this.device = device
+    this.attempts = attempts
+    this.inputs = inputs
+    this.outputs = outputs
+    this.#executor = executor
+    this.#id = id
+  }
+
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    { signal, outputs }: RunOptions = {},
+  ): Promise<Record<string, Tensor>> {
+    if (this.#disposal) {
+      throw new RuntimeError("DISPOSED", "The session has been disposed of.", {
+        hint: "Load the model again.",
+      })
+    }
+    throwIfAborted(signal)
+    checkFeeds(this.inputs, feeds)
+    if (outputs) checkNames("output", this.outputs, outputs)
+    const wanted = outputs ?? this.outputs.map(output => output.name)
+    return abortable(this.#executor.run(this.#id, feeds, wanted), signal)
+  }
+
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#executor.release(this.#id)
+    return this.#disposal
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+}
+
+function checkThreads(threads: number | undefined): void {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new InputError("INVALID_ARGUMENT", `threads must be a positive integer, not ${threads}.`)
+  }
+}
+
+/** `work`, or a rejection as soon as `signal` is aborted; the work itself goes on unseen then. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  let stop = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new AbortError(signal.reason))
+    signal.addEventListener("abort", stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener("abort", stop)
+  }
 }

@@ -1,0 +1,135 @@
+import type { InferenceSession } from "onnxruntime-common"
+import pLimit from "p-limit"
+import type { LoadedOrt, OrtModule } from "../platform/ort-module.ts"
+import type { Tensor } from "../tensor.ts"
+import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
+import { RuntimeError } from "./errors.ts"
+import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
+import { readModelFile, requireExternalData, requireModelFile } from "./model-file.ts"
+import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
+import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
+import type { ValueInfo } from "./session.ts"
+
+/** Gives the ONNX Runtime that serves a device. */
+export type OrtLoader = (device: ResolvedDevice, threads: number | undefined) => Promise<LoadedOrt>
+
+interface OpenModel {
+  readonly ort: OrtModule
+  readonly session: InferenceSession
+  readonly device: ResolvedDevice
+}
+
+// Only ours are wanted: what goes wrong is thrown.
+const silent = { logSeverityLevel: 4 } as const
+
+/** Runs models with ONNX Runtime in this thread. */
+export class OrtExecutor implements Executor {
+  readonly #loadOrt: OrtLoader
+  readonly #models = new Map<number, OpenModel>()
+  // The WebGPU backend breaks when two calls overlap, even in different sessions.
+  readonly #oneByOne = pLimit(1)
+  #lastId = 0
+
+  constructor(loadOrt: OrtLoader) {
+    this.#loadOrt = loadOrt
+  }
+
+  load(request: LoadRequest): Promise<LoadedModel> {
+    return this.#oneByOne(() => this.#loadOnFirst(request))
+  }
+
+  run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
+    return this.#oneByOne(() => this.#run(id, feeds, outputs))
+  }
+
+  release(id: number): Promise<void> {
+    return this.#oneByOne(async () => {
+      const model = this.#models.get(id)
+      this.#models.delete(id)
+      await model?.session.release()
+    })
+  }
+
+  async #loadOnFirst(request: LoadRequest): Promise<LoadedModel> {
+    const { source } = request
+    if ("path" in source) await requireModelFile(source.path)
+    else requireExternalData(source)
+    const attempts: DeviceAttempt[] = []
+    for (const device of request.devices) {
+      try {
+        return { ...(await this.#loadOn(device, request)), attempts }
+      } catch (error) {
+        if (!(error instanceof RuntimeError) || !mayFallBack(error)) throw error
+        attempts.push({ device, error })
+      }
+    }
+    throw noDevice(attempts)
+  }
+
+  async #loadOn(
+    device: ResolvedDevice,
+    { source, threads, sessionOptions }: LoadRequest,
+  ): Promise<Omit<LoadedModel, "attempts">> {
+    const ort = await this.#loadOrt(device, threads).catch(cause => {
+      throw missingOrt(cause, device)
+    })
+    const session = await createOrtSession(ort, source, {
+      ...silent,
+      ...sessionOptions,
+      executionProviders: [device],
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
+    }).catch(cause => {
+      throw cause instanceof RuntimeError ? cause : loadError(cause, device)
+    })
+    try {
+      const inputs = valueInfos("input", session.inputMetadata)
+      const outputs = valueInfos("output", session.outputMetadata)
+      const id = ++this.#lastId
+      this.#models.set(id, { ort: ort.module, session, device })
+      return { id, device, inputs, outputs }
+    } catch (error) {
+      await session.release()
+      throw error
+    }
+  }
+
+  async #run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
+    const model = this.#models.get(id)
+    if (!model) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
+    const { ort, session, device } = model
+    try {
+      const ortFeeds = mapValues(feeds, tensor => toOrtTensor(ort, tensor))
+      return mapValues(await session.run(ortFeeds, outputs, silent), fromOrtTensor)
+    } catch (cause) {
+      throw runError(cause, device)
+    }
+  }
+}
+
+async function createOrtSession(
+  { module: ort, readsFiles }: LoadedOrt,
+  source: LoadRequest["source"],
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  if ("path" in source && readsFiles) return ort.InferenceSession.create(source.path, options)
+  const { bytes, externalData } = "path" in source ? await readModelFile(source.path) : source
+  return ort.InferenceSession.create(bytes, { ...options, ...(externalData && { externalData }) })
+}
+
+function valueInfos(
+  kind: "input" | "output",
+  metadata: readonly InferenceSession.ValueMetadata[],
+): ValueInfo[] {
+  return metadata.map(value => {
+    const info = valueInfo(value)
+    if (info) return info
+    throw new RuntimeError(
+      "MODEL_INVALID",
+      `The model's ${kind} "${value.name}" is ${value.isTensor ? `of type ${value.type}` : "not a tensor"}, which is not supported.`,
+    )
+  })
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
