@@ -9,6 +9,8 @@ export interface TensorInfo {
 
 /** Named tensors in one or more open files. Only headers are read on opening; tensors are read one by one. */
 export interface WeightsFile {
+  /** What errors call it: the name of the file, or of the index of shards. */
+  readonly name: string
   readonly format: "safetensors" | "torch"
   /** Free text of the file's header (`{ format: "pt" }` in Diffusers' files); empty for PyTorch files. */
   readonly metadata: Readonly<Record<string, string>>
