@@ -191,6 +191,13 @@ BLOCKS = [
         norm_num_groups=8,
         **tower(["KDownBlock2D"] * 2, ["KUpBlock2D"] * 2, [32, 48]),
     ),
+    plain(
+        "k blocks, scale_shift in the middle",
+        "k blocks, one layer",
+        norm_num_groups=8,
+        resnet_time_scale_shift="scale_shift",
+        **tower(["KDownBlock2D"] * 2, ["KUpBlock2D"] * 2, [32, 64]),
+    ),
     # Middle.
     plain("no mid block", mid_block_type=None),
     plain("mid without attention", add_attention=False),
@@ -438,6 +445,12 @@ REFUSED = [
     plain("unknown class_embed_type", class_embed_type="projection", num_class_embeds=5, labels=[1]),
     plain("resnet_time_scale_shift spatial", resnet_time_scale_shift="spatial"),
     plain("resnet_time_scale_shift ada_group", resnet_time_scale_shift="ada_group"),
+    plain(
+        "k blocks, resnet_time_scale_shift spatial",
+        norm_num_groups=8,
+        resnet_time_scale_shift="spatial",
+        **tower(["KDownBlock2D"] * 2, ["KUpBlock2D"] * 2, [32, 64]),
+    ),
     plain("unknown resnet_time_scale_shift", resnet_time_scale_shift="shift"),
     plain("attention_head_dim above the channels", attention_head_dim=32),
     plain("attention_head_dim 0", attention_head_dim=0),
