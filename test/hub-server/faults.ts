@@ -15,8 +15,8 @@ export type FaultKind =
   | { readonly kind: "corrupt" }
   /** The body ends in good order after so many bytes, without its length having been announced. */
   | { readonly kind: "cut"; readonly after: number }
-  /** The connection is lost after so many bytes of the body. */
-  | { readonly kind: "drop"; readonly after: number }
+  /** The connection is lost after so many bytes of the body; the ETag may be another than the file's. */
+  | { readonly kind: "drop"; readonly after: number; readonly etag?: string }
   /** The server goes silent after so many bytes; before the answer, if absent. */
   | { readonly kind: "hang"; readonly after?: number }
   /** The body trickles in so many pieces, with a pause of some milliseconds before each. */

@@ -231,7 +231,8 @@ async function sendFile(
   fault: Fault | undefined,
 ): Promise<void> {
   const { content } = blob
-  const etag = fault?.kind === "etag" ? fault.etag : `"${blob.sha256 ?? blob.gitId}"`
+  const claimed = fault?.kind === "etag" || fault?.kind === "drop" ? fault.etag : undefined
+  const etag = claimed ?? `"${blob.sha256 ?? blob.gitId}"`
   response.setHeader("etag", etag)
   response.setHeader("accept-ranges", "bytes")
   const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? []
