@@ -1,5 +1,6 @@
 import { drawOnCanvas, encodeImage } from "#platform/image-codec"
 import { saveImageFile } from "#platform/image-file"
+import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 import { convertChannels } from "./channels.ts"
 import { ImageError } from "./errors.ts"
@@ -55,9 +56,12 @@ export class Image implements Pixels {
   }
 
   /**
-   * Reads a PNG, JPEG or WebP file. Size limits hold before anything is decoded.
+   * Reads a PNG, JPEG or WebP file, upright: from a path (in a browser, of the origin private file system), a URL, or
+   * its bytes. The bounds on its size hold before anything is decoded. In Node, JPEG and WebP need the package sharp;
+   * a browser reads grey ones as RGB.
    *
-   * @throws ImageError `READ_FAILED`, `UNSUPPORTED_FORMAT`, `CORRUPT_IMAGE`, `TOO_LARGE`
+   * @throws ImageError `UNSUPPORTED_FORMAT`, `CORRUPT_IMAGE`, `TOO_LARGE`, `DOWNLOAD_FAILED`
+   * @throws FileError when the path cannot be read
    * @throws AbortError
    */
   static async read(source: ImageSource, options: ImageReadOptions = {}): Promise<Image> {
@@ -120,7 +124,8 @@ export class Image implements Pixels {
    * Writes a file whose type follows from the ending of `path` (.png, .jpg, .jpeg, .webp), whole or not at all, and
    * makes its folder where it is missing. In a browser it becomes a download.
    *
-   * @throws ImageError `UNSUPPORTED_FORMAT`, `WRITE_FAILED`
+   * @throws ImageError `UNSUPPORTED_FORMAT`
+   * @throws FileError when the path cannot be written to
    */
   async save(path: string, options: ImageEncodeOptions = {}): Promise<void> {
     const type = typeOfPath(path)
@@ -128,6 +133,11 @@ export class Image implements Pixels {
   }
 
   async #encode(type: ImageType, { quality = 90 }: ImageEncodeOptions): Promise<Uint8Array<ArrayBuffer>> {
+    if (!(quality >= 1 && quality <= 100)) {
+      throw new InputError("INVALID_ARGUMENT", `The quality is ${quality}.`, {
+        hint: "Give a number from 1 to 100.",
+      })
+    }
     return type === "image/png" ? this.toPng() : encodeImage(this, type, quality)
   }
 }

@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 import { ImageError } from "./errors.ts"
 import type { ImageChannels, Pixels } from "./pixels.ts"
@@ -14,6 +15,7 @@ export function tensorToPixels(
   range: readonly [black: number, white: number] | "auto",
 ): Pixels[] {
   const [count, channels, height, width] = pictureShape(tensor)
+  if (range !== "auto") checkRange(range)
   const values = tensor.data as Float32Array
   const plane = height * width
   return Array.from({ length: count }, (_, n) => {
@@ -50,6 +52,14 @@ export function pixelsToTensor(
     for (let i = 0; i < plane; i++) values[c * plane + i] = level[data[i * channels + c]!]!
   }
   return { dtype: "float32", shape: [1, channels, height, width], data: values }
+}
+
+function checkRange([black, white]: readonly [black: number, white: number]): void {
+  if (!Number.isFinite(black) || !Number.isFinite(white) || black === white) {
+    throw new InputError("INVALID_ARGUMENT", `Black cannot be ${black} where white is ${white}.`, {
+      hint: "Give a range of two different numbers, such as [0, 1] or [-1, 1].",
+    })
+  }
 }
 
 function pictureShape({ dtype, shape }: Tensor): [number, ImageChannels, number, number] {

@@ -1,8 +1,12 @@
 import { convertChannels } from "../../image/channels.ts"
-import { ImageError } from "../../image/errors.ts"
+import { corruptImage, ImageError } from "../../image/errors.ts"
 import type { ImageType, Pixels } from "../../image/pixels.ts"
 
-/** Encodes to JPEG or WebP; JPEG has no alpha, so it is laid on white. */
+/**
+ * Encodes as JPEG or WebP. JPEG has no alpha, so the picture is laid on white.
+ *
+ * @throws ImageError `UNSUPPORTED_FORMAT` where the browser has no encoder for the type.
+ */
 export async function encodeImage(
   pixels: Pixels,
   type: Exclude<ImageType, "image/png">,
@@ -12,30 +16,43 @@ export async function encodeImage(
   if (type === "image/jpeg") {
     const context = context2d(canvas)
     context.globalCompositeOperation = "destination-over"
-    context.fillStyle = "#fff"
+    context.fillStyle = "white"
     context.fillRect(0, 0, canvas.width, canvas.height)
   }
   const blob = await canvas.convertToBlob({ type, quality: quality / 100 })
   if (blob.type !== type) {
     throw new ImageError("UNSUPPORTED_FORMAT", `This browser cannot write ${type}.`, {
-      hint: "Use image/png, which every browser writes.",
+      hint: "Use image/png.",
     })
   }
   return new Uint8Array(await blob.arrayBuffer())
 }
 
-/** Decodes a JPEG or WebP file, upright and in sRGB: RGB, or RGBA when a pixel is not opaque. */
-export async function decodeImage(bytes: Uint8Array, _maxPixels: number): Promise<Pixels> {
-  const bitmap = await createImageBitmap(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
+/**
+ * Decodes a JPEG or WebP file, upright and in sRGB: RGB, or RGBA when not all of it is opaque.
+ *
+ * @throws ImageError `CORRUPT_IMAGE`, `TOO_LARGE` when the file is larger than its header says.
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  kind: "JPEG" | "WebP",
+  maxPixels: number,
+): Promise<Pixels> {
+  const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]), {
     premultiplyAlpha: "none",
+  }).catch(cause => {
+    throw corruptImage(kind, "cannot be decoded", cause)
   })
   try {
     const { width, height } = bitmap
+    if (width * height > maxPixels) {
+      throw new ImageError("TOO_LARGE", `The picture has ${width} × ${height} pixels; its header says fewer.`)
+    }
     const context = context2d(new OffscreenCanvas(width, height))
     context.drawImage(bitmap, 0, 0)
     const data = new Uint8Array(context.getImageData(0, 0, width, height).data.buffer)
     const pixels: Pixels = { width, height, channels: 4, data }
-    return data.every((value, i) => i % 4 !== 3 || value === 255) ? convertChannels(pixels, 3) : pixels
+    return isOpaque(data) ? convertChannels(pixels, 3) : pixels
   } finally {
     bitmap.close()
   }
@@ -50,11 +67,16 @@ export function drawOnCanvas(pixels: Pixels): OffscreenCanvas {
 }
 
 function context2d(canvas: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
-  const context = canvas.getContext("2d", { willReadFrequently: true })
+  const context = canvas.getContext("2d")
   if (context === null) {
-    throw new ImageError("UNSUPPORTED_PLATFORM", "This browser gives no 2D context for an OffscreenCanvas.", {
+    throw new ImageError("UNSUPPORTED_PLATFORM", "This browser does not draw on an OffscreenCanvas.", {
       hint: "Use PNG, which needs no canvas.",
     })
   }
   return context
+}
+
+function isOpaque(rgba: Uint8Array): boolean {
+  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] !== 255) return false
+  return true
 }
