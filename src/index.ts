@@ -1,1 +1,40 @@
-export * from "./errors.ts"
+export { ConfigError } from "./config/errors.ts"
+export { AbortError, InputError, ScoreSdeError } from "./errors.ts"
+export { GraphError } from "./graph/errors.ts"
+export { HubError } from "./hub/errors.ts"
+export type { HubOptions } from "./hub/options.ts"
+export type { DownloadEvent } from "./hub/progress.ts"
+export { denoisingStrip } from "./image/denoising-strip.ts"
+export { ImageError } from "./image/errors.ts"
+export { makeGrid } from "./image/grid.ts"
+export { Image } from "./image/image.ts"
+export type { UNet2DConfig } from "./models/unet2d/config.ts"
+export type { ModelDType } from "./models/unet2d/load.ts"
+export { type ForwardOptions, type ModelOptions, UNet2DModel } from "./models/unet2d/model.ts"
+export { type DDIMOptions, DDIMPipeline } from "./pipelines/ddim.ts"
+export { DDPMPipeline } from "./pipelines/ddpm.ts"
+export { DiffusionPipeline, type PipelineComponents, type PipelineOptions } from "./pipelines/diffusion-pipeline.ts"
+export { PipelineError } from "./pipelines/errors.ts"
+export type {
+  OutputType,
+  PipelineOutput,
+  SamplingOptions,
+  SamplingProgress,
+  StepCallback,
+  StepState,
+} from "./pipelines/options.ts"
+export type { SaveOptions } from "./pipelines/save-pretrained.ts"
+export { ScoreSdeVePipeline } from "./pipelines/score-sde-ve.ts"
+export { ScoreSdeVpPipeline } from "./pipelines/score-sde-vp.ts"
+export { RandomError } from "./random/errors.ts"
+export type { RandomGenerator } from "./random/generator.ts"
+export { PhiloxGenerator } from "./random/philox-generator.ts"
+export { TorchGenerator } from "./random/torch-generator.ts"
+export type { Device, DeviceAttempt } from "./runtime/device.ts"
+export { RuntimeError } from "./runtime/errors.ts"
+export { DDIMScheduler } from "./schedulers/ddim.ts"
+export { DDPMScheduler } from "./schedulers/ddpm.ts"
+export { ScoreSdeVeScheduler } from "./schedulers/score-sde-ve.ts"
+export { ScoreSdeVpScheduler } from "./schedulers/score-sde-vp.ts"
+export { type DType, type Tensor, tensor } from "./tensor.ts"
+export { WeightsError } from "./weights/errors.ts"

@@ -72,6 +72,22 @@ export async function* weightChunks(
   }
 }
 
+/** The bytes of the file that {@link weightLayout} describes: the weights, with zeros in the gaps. */
+export async function* weightFileChunks(
+  layout: WeightLayout,
+  weights: WeightSource,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let end = 0
+  let index = 0
+  for await (const chunk of weightChunks(layout, weights, signal)) {
+    const { offset, length } = layout.places[index++]!
+    if (offset > end) yield new Uint8Array(offset - end)
+    yield chunk
+    end = offset + length
+  }
+}
+
 class WeightReader {
   readonly #weights: WeightSource
 

@@ -1,0 +1,89 @@
+import { ScoreSdeError } from "../errors.ts"
+import { encodeWithExternalData } from "../graph/encode.ts"
+import type { Graph } from "../graph/types.ts"
+import { fillWeights, weightFileChunks, weightLayout } from "../graph/weight-layout.ts"
+import type { Repo } from "../hub/repo.ts"
+import type { ModelSource } from "../runtime/session.ts"
+import type { WeightsFile } from "../weights/weights-file.ts"
+import type { CheckpointOptions } from "./checkpoint.ts"
+import { finiteWeights } from "./checkpoint.ts"
+
+// Part of the names of cached graphs: raise it whenever the same checkpoint would give another graph.
+const converterVersion = 1
+
+export interface ConversionOptions extends CheckpointOptions {
+  /** Distinguishes graphs of one checkpoint: architecture, size, element type. */
+  readonly name: string
+  /** Convert again although a converted graph is cached. */
+  readonly force?: boolean
+}
+
+/**
+ * A checkpoint as a model that a session can load. For a Hub repository the graph and its weights are kept beside the
+ * snapshot and found there the next time; for a folder, and where nothing can be written, they stay in memory.
+ */
+export async function convertedModel(
+  repo: Repo,
+  graph: Graph,
+  openWeights: () => Promise<WeightsFile>,
+  options: ConversionOptions,
+): Promise<ModelSource> {
+  if (repo.kind === "hub") {
+    try {
+      const path = await cachedConversion(repo, graph, openWeights, options)
+      if (path !== undefined) return { path }
+    } catch (error) {
+      // A full or read-only disk must not stop a model that fits into memory; anything else would fail again.
+      if (!isWriteFailure(error)) throw error
+      options.onWarning?.(`The converted model can't be kept on disk (${error.message}); it stays in memory.`)
+    }
+  }
+  const weights = await openWeights()
+  try {
+    const layout = weightLayout(graph)
+    const data = await fillWeights(layout, finiteWeights(weights, options.signal), options.signal)
+    const bytes = encodeWithExternalData(graph, dataName, layout)
+    return { bytes, externalData: [{ path: dataName, data }] }
+  } finally {
+    await weights.close()
+  }
+}
+
+const dataName = "weights"
+
+async function cachedConversion(
+  repo: Repo,
+  graph: Graph,
+  openWeights: () => Promise<WeightsFile>,
+  { name, force = false, signal }: ConversionOptions,
+): Promise<string | undefined> {
+  const model = repo.derivedFile(`${name}-v${converterVersion}.onnx`)
+  const data = repo.derivedFile(`${name}-v${converterVersion}.onnx_data`)
+  if (!force && (await model.localPath()) !== undefined && (await data.localPath()) !== undefined) {
+    return await model.localPath()
+  }
+  const weights = await openWeights()
+  try {
+    const layout = weightLayout(graph)
+    await data.write(weightFileChunks(layout, finiteWeights(weights, signal), signal))
+    const dataPath = await data.localPath()
+    if (dataPath === undefined) return undefined
+    const fileName = dataPath.slice(Math.max(dataPath.lastIndexOf("/"), dataPath.lastIndexOf("\\")) + 1)
+    // Written last: a graph is never there without its weights.
+    await model.write(encodeWithExternalData(graph, fileName, layout))
+    return await model.localPath()
+  } finally {
+    await weights.close()
+  }
+}
+
+const writeFailures: ReadonlySet<unknown> = new Set([
+  "NO_SPACE",
+  "FILE_ACCESS_DENIED",
+  "FILE_FAILED",
+  "CACHE_FAILED",
+])
+
+function isWriteFailure(error: unknown): error is ScoreSdeError {
+  return error instanceof ScoreSdeError && writeFailures.has(error.code)
+}

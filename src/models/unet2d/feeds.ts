@@ -1,0 +1,70 @@
+import { InputError } from "../../errors.ts"
+import { formatShape } from "../../graph/types.ts"
+import type { DType, Tensor } from "../../tensor.ts"
+import { float16ToFloat32, float32ToFloat16 } from "../../weights/half.ts"
+
+/** The network's label for each picture: σ for a Fourier model, the step for the others; one for all or one for each. */
+export type Timestep = number | ArrayLike<number>
+
+/** Checks that `sample` is [N, channels, H, W]. */
+export function checkSample(sample: Tensor, channels: number, size: readonly [number, number]): void {
+  const expected = [channels, ...size]
+  const [batch = 0, ...rest] = sample.shape
+  if (batch < 1 || formatShape(rest) !== formatShape(expected)) {
+    throw new InputError(
+      "SHAPE_MISMATCH",
+      `The sample has shape ${formatShape(sample.shape)}, but the model takes [N, ${expected.join(", ")}].`,
+    )
+  }
+}
+
+/** A float tensor as another float type. */
+export function toDType(tensor: Tensor, dtype: DType): Tensor {
+  if (tensor.dtype === dtype) return tensor
+  const { shape } = tensor
+  if (tensor.dtype === "float32" && dtype === "float16") {
+    return { dtype, shape, data: float32ToFloat16(tensor.data as Float32Array) }
+  }
+  if (tensor.dtype === "float16" && dtype === "float32") {
+    const data = new Float32Array(tensor.data.length)
+    float16ToFloat32(tensor.data as Uint16Array, data)
+    return { dtype, shape, data }
+  }
+  throw new InputError(
+    "INVALID_ARGUMENT",
+    `A ${tensor.dtype} tensor was given where the model takes ${dtype}.`,
+  )
+}
+
+/** Time steps in the form that the graph declares: a vector or a scalar, floats or integers. */
+export function timestepTensor(timestep: Timestep, batch: number, dtype: DType, rank: number): Tensor {
+  const given = typeof timestep === "number" ? [timestep] : Array.from(timestep)
+  if (given.length !== 1 && given.length !== batch) {
+    throw new InputError("SHAPE_MISMATCH", `${given.length} time steps were given for ${batch} samples.`, {
+      hint: "Give one for all, or one for each.",
+    })
+  }
+  if (rank === 0 && given.some(t => t !== given[0])) {
+    throw new InputError("INVALID_ARGUMENT", "The model takes one time step for the whole batch.")
+  }
+  const values =
+    rank === 0 ? given.slice(0, 1) : Array.from({ length: batch }, (_, i) => given[i] ?? given[0]!)
+  const shape = rank === 0 ? [] : [batch]
+  if (dtype !== "int64") return toDType({ dtype: "float32", shape, data: Float32Array.from(values) }, dtype)
+  const fraction = values.find(value => !Number.isInteger(value))
+  if (fraction !== undefined) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `The time step ${fraction} is no integer, but the model counts steps.`,
+    )
+  }
+  return { dtype, shape, data: BigInt64Array.from(values, BigInt) }
+}
+
+/** Class labels, which a conditional model can't do without. */
+export function labelTensor(labels: Tensor | undefined): Tensor {
+  if (labels) return labels
+  throw new InputError("INVALID_ARGUMENT", "The model is class-conditional, but no classLabels were given.", {
+    hint: "Pass an int64 tensor with one label per sample.",
+  })
+}

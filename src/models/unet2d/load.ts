@@ -1,0 +1,83 @@
+import { readConfig } from "../../config/config.ts"
+import { parseJsonObject } from "../../config/json.ts"
+import { InputError } from "../../errors.ts"
+import { foldParameters } from "../../graph/optimize/fold-parameters.ts"
+import { toFloat16 } from "../../graph/optimize/to-float16.ts"
+import type { Graph } from "../../graph/types.ts"
+import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
+import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
+import { openCheckpoint } from "../checkpoint.ts"
+import { convertedModel } from "../converted-graph.ts"
+import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
+import type { ModelOrigin } from "./model.ts"
+import { unet2dGraph } from "./network.ts"
+
+/** The element types that a network can compute in. */
+export type ModelDType = "fp32" | "fp16"
+
+const maxConfigBytes = 2 ** 20
+
+/** Reads the configuration of a model in a repository. */
+export async function readUNet2DConfig({ repo, component, options }: ModelOrigin): Promise<UNet2DConfig> {
+  const path = componentPath(repo, component, unet2dConfigSpec.fileName)
+  const file = `${repo.id}/${path}`
+  const json = parseJsonObject(await repo.readText(path, maxConfigBytes), { file })
+  const { onWarning } = options
+  return readConfig(unet2dConfigSpec, json, {}, { file, ...(onWarning && { onWarning }) })
+}
+
+/** The size of the pictures: what the caller asks for, else what the configuration says. */
+export function pictureSize(
+  { sampleSize, blockOutChannels }: UNet2DConfig,
+  asked: readonly [height: number, width: number] | undefined,
+): readonly [height: number, width: number] {
+  const size = asked ?? (typeof sampleSize === "number" ? ([sampleSize, sampleSize] as const) : sampleSize)
+  if (size === null) {
+    throw new InputError("INVALID_ARGUMENT", "The model's configuration has no sample_size.", {
+      hint: "Give `size: [height, width]`.",
+    })
+  }
+  const factor = 2 ** (blockOutChannels.length - 1)
+  if (size.some(side => !(Number.isInteger(side) && side >= factor && side % factor === 0))) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `A picture of ${size.join(" × ")} doesn't fit the model: both sides must be multiples of ${factor}.`,
+    )
+  }
+  return size
+}
+
+/** The network's graph as a session runs it. */
+export function inferenceGraph(
+  config: UNet2DConfig,
+  size: readonly [number, number],
+  dtype: ModelDType,
+): Graph {
+  const graph = unet2dGraph(config, size)
+  return foldParameters(dtype === "fp16" ? toFloat16(graph) : graph)
+}
+
+/** Loads the network: the repository's ONNX graph where there is one, else its converted weights. */
+export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigin): Promise<Session> {
+  const { repo, component, options } = origin
+  const files = findWeights(repo, component, options)
+  const load = (source: ModelSource): Promise<Session> =>
+    createSession(source, { ...options, transfer: true })
+  if (files.format === "onnx") {
+    await repo.download(filesOf(files))
+    return load({ path: await repo.localPath(files.path) })
+  }
+  const size = pictureSize(config, options.size)
+  const dtype = options.dtype ?? "fp32"
+  const graph = inferenceGraph(config, size, dtype)
+  const variant = options.variant === undefined ? "" : `.${options.variant}`
+  const name = `${component || "unet"}${variant}-${size.join("x")}-${dtype}`
+  const openWeights = () => openCheckpoint(repo, files, graph, options)
+  return load(
+    await convertedModel(repo, graph, openWeights, {
+      ...options,
+      name,
+      force: options.forceDownload ?? false,
+    }),
+  )
+}

@@ -1,0 +1,48 @@
+import { DDIMScheduler } from "../schedulers/ddim.ts"
+import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { Sampling } from "./sampling.ts"
+
+/** What a {@link DDIMPipeline} can be called with. */
+export interface DDIMOptions<T extends OutputType = "image"> extends SamplingOptions<T> {
+  /** Noise added at each step, from 0 (none: the same noise always gives the same picture) to 1 (DDPM). Default 0. */
+  readonly eta?: number
+  /** Recomputes the predicted noise from the clipped picture. Default false. */
+  readonly useClippedModelOutput?: boolean
+}
+
+export interface DDIMPipeline {
+  /** Makes pictures; see {@link DDIMPipeline.generate}. */
+  // biome-ignore lint/style/useShorthandFunctionType: merges with the class below
+  <T extends OutputType = "image">(options?: DDIMOptions<T>): Promise<PipelineOutput<T>>
+}
+
+/** Unconditional pictures by denoising diffusion implicit models (Song et al. 2020), as Diffusers' `DDIMPipeline`. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
+export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
+  static readonly className: string = "DDIMPipeline"
+  static readonly schedulerClass: typeof DDIMScheduler = DDIMScheduler
+
+  /**
+   * Makes pictures in `numInferenceSteps` steps (default 50) of one evaluation each.
+   *
+   * @throws InputError, RandomError, PipelineError, RuntimeError; AbortError.
+   */
+  override async generate<T extends OutputType = "image">(
+    options: DDIMOptions<T> = {},
+  ): Promise<PipelineOutput<T>> {
+    const { numInferenceSteps = 50, eta = 0, useClippedModelOutput = false } = options
+    const { scheduler } = this
+    scheduler.setTimesteps(numInferenceSteps)
+    const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
+    const { generator } = sampling
+
+    let sample = sampling.start(1)
+    for (const t of scheduler.timesteps) {
+      const output = await sampling.evaluate(sample, t)
+      const step = scheduler.step(output, t, sample, { eta, useClippedModelOutput, generator })
+      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: step.predOriginalSample })
+    }
+    return sampling.output(sample, [-1, 1])
+  }
+}

@@ -1,0 +1,32 @@
+import { DDPMScheduler } from "../schedulers/ddpm.ts"
+import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { Sampling } from "./sampling.ts"
+
+/** Unconditional pictures by denoising diffusion (Ho et al. 2020), as Diffusers' `DDPMPipeline`. */
+export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
+  static readonly className: string = "DDPMPipeline"
+  static readonly schedulerClass: typeof DDPMScheduler = DDPMScheduler
+
+  /**
+   * Makes pictures in `numInferenceSteps` steps (default 1000) of one evaluation each.
+   *
+   * @throws InputError, RandomError, PipelineError, RuntimeError; AbortError.
+   */
+  override async generate<T extends OutputType = "image">(
+    options: SamplingOptions<T> = {},
+  ): Promise<PipelineOutput<T>> {
+    const { numInferenceSteps = 1000 } = options
+    const { scheduler } = this
+    scheduler.setTimesteps(numInferenceSteps)
+    const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
+
+    let sample = sampling.start(1)
+    for (const t of scheduler.timesteps) {
+      const output = await sampling.evaluate(sample, t)
+      const step = scheduler.step(output, t, sample, { generator: sampling.generator })
+      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: step.predOriginalSample })
+    }
+    return sampling.output(sample, [-1, 1])
+  }
+}

@@ -1,0 +1,137 @@
+import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
+import type { JsonObject } from "../config/json.ts"
+import type { ModelOptions, UNet2DModel } from "../models/unet2d/model.ts"
+import type { AnyScheduler, SchedulerClass } from "../schedulers/registry.ts"
+import { Callable } from "./callable.ts"
+import { PipelineError } from "./errors.ts"
+import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import type { SaveOptions } from "./save-pretrained.ts"
+
+/** How a pipeline is loaded. A component that is given is used in place of the repository's. */
+export interface PipelineOptions extends ModelOptions {
+  readonly unet?: UNet2DModel
+  readonly scheduler?: AnyScheduler
+}
+
+/** The parts of a pipeline. */
+export interface PipelineComponents<S extends AnyScheduler = AnyScheduler> {
+  readonly unet: UNet2DModel
+  readonly scheduler: S
+}
+
+/** A pipeline class, as far as a loader needs it. */
+export interface PipelineClass<P extends DiffusionPipeline = DiffusionPipeline> {
+  readonly className: string
+  readonly schedulerClass: SchedulerClass
+  new (components: PipelineComponents<never>): P
+}
+
+// biome-ignore lint/correctness/noUnusedVariables: the class below, which this merges with, has the parameter
+export interface DiffusionPipeline<S extends AnyScheduler = AnyScheduler> {
+  /** Makes pictures; see {@link DiffusionPipeline.generate}. */
+  // biome-ignore lint/style/useShorthandFunctionType: merges with the class below
+  <T extends OutputType = "image">(options?: SamplingOptions<T>): Promise<PipelineOutput<T>>
+}
+
+/**
+ * A model with all that is needed to make pictures with it: a network, a scheduler and the loop that joins them.
+ * A pipeline is called like a function.
+ *
+ * ```ts
+ * const pipe = await DiffusionPipeline.fromPretrained("google/ncsnpp-ffhq-1024")
+ * const { images } = await pipe({ seed: 0 })
+ * await images[0].save("face.png")
+ * ```
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
+export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
+  extends Callable
+  implements AsyncDisposable
+{
+  readonly unet: UNet2DModel
+  /** Further entries of the `model_index.json` that the pipeline was loaded from; they survive a save. */
+  readonly scalars: JsonObject = {}
+  #scheduler: S
+
+  constructor({ unet, scheduler }: PipelineComponents<S>) {
+    super()
+    this.unet = unet
+    this.#scheduler = this.#checked(scheduler)
+  }
+
+  /**
+   * Loads a pipeline from a Hub id or a folder. Called on `DiffusionPipeline` it gives the class that the repository's
+   * `model_index.json` names; called on a class, that class.
+   *
+   * @throws HubError, ConfigError, WeightsError, PipelineError, RuntimeError; AbortError.
+   */
+  static async fromPretrained<P extends DiffusionPipeline>(
+    this: abstract new (
+      components: PipelineComponents<never>,
+    ) => P,
+    idOrPath: string,
+    options: PipelineOptions = {},
+  ): Promise<P> {
+    // Loaded late, since the registry of pipelines imports them all, and they this class.
+    const { loadPipeline } = await import("./load-pipeline.ts")
+    // biome-ignore lint/complexity/noThisInStatic: the class that it was called on decides
+    const asked = this as unknown as PipelineClass
+    return (await loadPipeline(idOrPath, asked.className === undefined ? undefined : asked, options)) as P
+  }
+
+  /** Makes pictures; what calling the pipeline does. */
+  abstract generate<T extends OutputType = "image">(options?: SamplingOptions<T>): Promise<PipelineOutput<T>>
+
+  /** The sampler's schedule. Another scheduler of the same class may be put in its place. */
+  get scheduler(): S {
+    return this.#scheduler
+  }
+
+  set scheduler(scheduler: S) {
+    this.#scheduler = this.#checked(scheduler)
+  }
+
+  /** The parts by name; they can be handed to another pipeline's constructor, which then shares them. */
+  get components(): PipelineComponents<S> {
+    return { unet: this.unet, scheduler: this.scheduler }
+  }
+
+  /** Moves the network to another device. */
+  async to(device: NonNullable<ModelOptions["device"]>): Promise<this> {
+    await this.unet.to(device)
+    return this
+  }
+
+  /**
+   * Writes the pipeline as a folder that this library and Diffusers load: byte for byte what Diffusers writes, and
+   * `unet/model.onnx` beside the weights.
+   *
+   * @throws FileError, WeightsError, HubError; AbortError.
+   */
+  async savePretrained(directory: string, options: SaveOptions = {}): Promise<void> {
+    const { savePipeline } = await import("./save-pretrained.ts")
+    await savePipeline(this, directory, DIFFUSERS_VERSION, options)
+  }
+
+  /** Frees the network. Calling it again does nothing. */
+  async dispose(): Promise<void> {
+    await this.unet.dispose()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+
+  #checked(scheduler: S): S {
+    const { className, schedulerClass } = this.constructor as unknown as PipelineClass
+    if (scheduler instanceof (schedulerClass as unknown as new () => object)) return scheduler
+    const found = (scheduler as object)?.constructor?.name ?? String(scheduler)
+    throw new PipelineError(
+      "COMPONENT_TYPE",
+      `A ${className} needs a ${schedulerClass.className}, not a ${found}.`,
+      {
+        hint: `Make one with ${schedulerClass.className}.fromConfig(scheduler.config).`,
+      },
+    )
+  }
+}

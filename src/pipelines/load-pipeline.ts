@@ -1,0 +1,107 @@
+import { parseJsonObject } from "../config/json.ts"
+import { type ComponentReference, type ModelIndex, parseModelIndex } from "../config/model-index.ts"
+import { warnOnce } from "../config/warnings.ts"
+import { componentPath } from "../hub/component-files.ts"
+import { openRepo } from "../hub/open-repo.ts"
+import type { Repo } from "../hub/repo.ts"
+import { UNet2DModel } from "../models/unet2d/model.ts"
+import { type AnyScheduler, schedulerClass } from "../schedulers/registry.ts"
+import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
+import type { DiffusionPipeline, PipelineClass, PipelineOptions } from "./diffusion-pipeline.ts"
+import { PipelineError } from "./errors.ts"
+import { pipelineClasses } from "./registry.ts"
+
+const indexFile = "model_index.json"
+const maxConfigBytes = 2 ** 20
+
+/**
+ * Loads a repository's components and joins them.
+ *
+ * @param asked the pipeline that the caller wants; undefined for the one that the repository names.
+ */
+export async function loadPipeline(
+  idOrPath: string,
+  asked: PipelineClass | undefined,
+  options: PipelineOptions,
+): Promise<DiffusionPipeline> {
+  const { onWarning = warnOnce } = options
+  const repo = await openRepo(idOrPath, options)
+  const file = `${repo.id}/${indexFile}`
+  const index = parseModelIndex(await repo.readText(indexFile, maxConfigBytes), { file })
+  const pipelineClass = asked ?? findPipelineClass(index, file)
+  const scheduler = options.scheduler ?? (await loadScheduler(repo, index, pipelineClass, onWarning))
+  let unet = options.unet
+  if (!unet) {
+    const reference = component(index, "unet", pipelineClass, file)
+    checkReference(reference, UNet2DModel.className, "unet", file, onWarning)
+    unet = await UNet2DModel.fromRepo(repo, "unet", options)
+  }
+  const pipeline = new pipelineClass({ unet, scheduler: scheduler as never })
+  return Object.assign(pipeline, { scalars: index.scalars })
+}
+
+function findPipelineClass({ className, customModule }: ModelIndex, file: string): PipelineClass {
+  const found = className === undefined ? undefined : pipelineClasses.get(className)
+  if (found) return found
+  const known = [...pipelineClasses.keys()].join(", ")
+  const custom = customModule === undefined ? "" : " Its code in the repository is never run."
+  throw new PipelineError(
+    "UNKNOWN_PIPELINE",
+    className === undefined
+      ? `${file} names no pipeline class.`
+      : `${file} names the pipeline "${className}", which this library doesn't have.${custom}`,
+    { hint: `It has ${known}; call fromPretrained on one of them if the components fit.` },
+  )
+}
+
+async function loadScheduler(
+  repo: Repo,
+  index: ModelIndex,
+  pipelineClass: PipelineClass,
+  onWarning: (message: string) => void,
+): Promise<AnyScheduler> {
+  const reference = component(index, "scheduler", pipelineClass, `${repo.id}/${indexFile}`)
+  const path = componentPath(repo, "scheduler", SCHEDULER_FILE)
+  const file = `${repo.id}/${path}`
+  const json = parseJsonObject(await repo.readText(path, maxConfigBytes), { file })
+  const named = schedulerClass(reference.className, `${repo.id}/${indexFile}`)
+  // A pipeline that needs another scheduler makes it from the same numbers, as Diffusers' DDIMPipeline does.
+  const wanted = pipelineClass.schedulerClass
+  const read = named.fromConfig(json, {}, { file, onWarning })
+  return named.className === wanted.className ? read : wanted.fromConfig(read.config)
+}
+
+function component(
+  index: ModelIndex,
+  name: string,
+  pipelineClass: PipelineClass,
+  file: string,
+): ComponentReference {
+  const reference = index.components.get(name)
+  if (reference) return reference
+  const present = [...index.components].filter(([, value]) => value).map(([key]) => key)
+  const found = present.length === 0 ? "none" : present.join(", ")
+  throw new PipelineError(
+    "COMPONENT_MISSING",
+    `A ${pipelineClass.className} needs the components unet and scheduler, but ${file} has ${found}.`,
+    { hint: `Give the missing one: fromPretrained(id, { ${name} }).` },
+  )
+}
+
+function checkReference(
+  { library, className }: ComponentReference,
+  wanted: string,
+  name: string,
+  file: string,
+  onWarning: (message: string) => void,
+): void {
+  if (className !== wanted) {
+    throw new PipelineError(
+      "COMPONENT_TYPE",
+      `${file}: ${name} is a ${className}; only ${wanted} is supported.`,
+    )
+  }
+  // Models saved from notebooks name "__main__" and the like; the class is what counts.
+  if (library !== "diffusers")
+    onWarning(`${file}: ${className} of "${library}" is taken for that of Diffusers.`)
+}

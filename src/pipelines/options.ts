@@ -1,0 +1,67 @@
+import type { Image } from "../image/image.ts"
+import type { GeneratorInput } from "../random/randn-tensor.ts"
+import type { Seed } from "../random/seed.ts"
+import type { Tensor } from "../tensor.ts"
+
+/**
+ * The form of the pictures: `Image` values (`"image"`, or Diffusers' name `"pil"`), or one float32 tensor with
+ * numbers in [0, 1], [N, C, H, W] for `"pt"` and [N, H, W, C] for `"np"`.
+ */
+export type OutputType = "image" | "pil" | "pt" | "np"
+
+/** What a pipeline returns. */
+export interface PipelineOutput<T extends OutputType = "image"> {
+  readonly images: T extends "pt" | "np" ? Tensor<"float32"> : readonly [Image, ...Image[]]
+  /** Number of evaluations of the network, each on the whole batch. */
+  readonly nfe: number
+}
+
+/** The state of sampling after a step. */
+export interface StepState {
+  /** The sample that the next step starts from, [N, C, H, W]. */
+  readonly latents: Tensor<"float32">
+  /** The sample without the noise that the step added; for DDPM and DDIM the predicted picture. */
+  readonly denoised: Tensor<"float32">
+}
+
+/** Called after every step; a sample that it returns takes the place of `latents`. */
+export type StepCallback = (
+  pipe: object,
+  step: number,
+  timestep: number,
+  state: StepState,
+) => StepReply | Promise<StepReply>
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing is the usual one
+type StepReply = Partial<StepState> | undefined | void
+
+/** How far sampling is. */
+export interface SamplingProgress {
+  /** Steps done, from 1. */
+  readonly step: number
+  readonly totalSteps: number
+  /** Evaluations of the network so far. */
+  readonly nfe: number
+}
+
+/** What every pipeline can be called with. */
+export interface SamplingOptions<T extends OutputType = "image"> {
+  /** Pictures made together. Default 1. */
+  readonly batchSize?: number
+  /** Steps of the sampler. Each pipeline has its own default. */
+  readonly numInferenceSteps?: number
+  /**
+   * Makes the pictures repeatable. For one picture it seeds a generator equal to PyTorch's on the CPU, which gives the
+   * picture that Diffusers gives; for more, one whose picture i depends only on the seed and i, not on the batch.
+   */
+  readonly seed?: Seed
+  /** A generator, or one per picture, in place of a seed. */
+  readonly generator?: GeneratorInput
+  /** Standard normal noise [N, C, H, W] to start from, in place of the generator's first draw. */
+  readonly latents?: Tensor<"float32">
+  readonly outputType?: T
+  readonly callbackOnStepEnd?: StepCallback
+  readonly onProgress?: (progress: SamplingProgress) => void
+  /** Stops between two evaluations of the network. */
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,112 @@
+import { InputError, throwIfAborted } from "../errors.ts"
+import { Image } from "../image/image.ts"
+import type { ForwardOptions, UNet2DModel } from "../models/unet2d/model.ts"
+import type { RandomGenerator } from "../random/generator.ts"
+import { resolveGenerator } from "../random/randn-tensor.ts"
+import { elementCount, type Tensor } from "../tensor.ts"
+import { firstNonFinite } from "../weights/finite.ts"
+import { PipelineError } from "./errors.ts"
+import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
+
+/** One call of a pipeline: its network, its random numbers and its reports. A sampler is a loop over its methods. */
+export class Sampling<T extends OutputType> {
+  readonly generator: RandomGenerator
+  /** [N, C, H, W]. */
+  readonly shape: readonly [number, number, number, number]
+  readonly #pipe: object
+  readonly #unet: UNet2DModel
+  readonly #options: SamplingOptions<T>
+  readonly #totalSteps: number
+  #nfe = 0
+  #step = 0
+
+  constructor(pipe: object, unet: UNet2DModel, options: SamplingOptions<T>, totalSteps: number) {
+    const { batchSize = options.latents?.shape[0] ?? 1, latents, signal } = options
+    if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        `batchSize is ${batchSize}, but must be a whole number from 1 up.`,
+      )
+    }
+    throwIfAborted(signal)
+    this.shape = [batchSize, unet.config.inChannels, ...unet.size]
+    if (latents && latents.shape.join() !== this.shape.join()) {
+      throw new InputError(
+        "SHAPE_MISMATCH",
+        `latents have shape [${latents.shape.join(", ")}], but the model takes [${this.shape.join(", ")}].`,
+      )
+    }
+    this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox")
+    this.#pipe = pipe
+    this.#unet = unet
+    this.#options = options
+    this.#totalSteps = totalSteps
+  }
+
+  /** The noise that sampling starts from, with deviation `sigma`. */
+  start(sigma: number): Tensor<"float32"> {
+    const noise = this.#options.latents ?? this.generator.randn(this.shape)
+    return sigma === 1 ? noise : { ...noise, data: noise.data.map(z => z * sigma) }
+  }
+
+  /**
+   * One evaluation of the network.
+   *
+   * @throws PipelineError `NOT_FINITE`
+   */
+  async evaluate(
+    sample: Tensor<"float32">,
+    timestep: number,
+    options: Pick<ForwardOptions, "classLabels"> = {},
+  ): Promise<Tensor<"float32">> {
+    const { signal } = this.#options
+    throwIfAborted(signal)
+    const output = await this.#unet.forward(sample, timestep, { ...options, ...(signal && { signal }) })
+    this.#nfe++
+    const index = firstNonFinite(output.data)
+    if (index >= 0) {
+      throw new PipelineError(
+        "NOT_FINITE",
+        `The network returned ${output.data[index]} at step ${this.#step + 1} of ${this.#totalSteps}, label ${timestep}.`,
+        {
+          hint:
+            this.#unet.dtype === "fp16" ? "Load the model with dtype fp32." : "Check the model's weights.",
+        },
+      )
+    }
+    return output
+  }
+
+  /** Reports the end of a step and returns the sample that the next one starts from. */
+  async endStep(timestep: number, state: StepState): Promise<Tensor<"float32">> {
+    const { callbackOnStepEnd, onProgress } = this.#options
+    const changed = await callbackOnStepEnd?.(this.#pipe, this.#step, timestep, state)
+    this.#step++
+    onProgress?.({ step: this.#step, totalSteps: this.#totalSteps, nfe: this.#nfe })
+    return changed?.latents ?? state.latents
+  }
+
+  /** The pictures from the final sample, whose black and white are the ends of `range`; numbers beyond are clamped. */
+  output(sample: Tensor<"float32">, range: readonly [number, number]): PipelineOutput<T> {
+    const { outputType = "image" } = this.#options
+    const [black, white] = range
+    const data = sample.data.map(x => Math.min(Math.max((x - black) / (white - black), 0), 1))
+    const unit: Tensor<"float32"> = { dtype: "float32", shape: sample.shape, data }
+    const images =
+      outputType === "pt" ? unit : outputType === "np" ? channelsLast(unit) : Image.fromTensor(unit)
+    return { images: images as PipelineOutput<T>["images"], nfe: this.#nfe }
+  }
+}
+
+function channelsLast({ shape, data }: Tensor<"float32">): Tensor<"float32"> {
+  const [batch, channels, height, width] = shape as [number, number, number, number]
+  const pixels = height * width
+  const moved = new Float32Array(elementCount(shape))
+  for (let n = 0; n < batch; n++) {
+    for (let c = 0; c < channels; c++) {
+      for (let p = 0; p < pixels; p++)
+        moved[(n * pixels + p) * channels + c] = data[(n * channels + c) * pixels + p]!
+    }
+  }
+  return { dtype: "float32", shape: [batch, height, width, channels], data: moved }
+}

@@ -1,0 +1,47 @@
+import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
+import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { Sampling } from "./sampling.ts"
+
+/**
+ * Unconditional pictures from a variance-exploding SDE: predictor–corrector sampling (Song et al. 2021), step for step
+ * as Diffusers' `ScoreSdeVePipeline`.
+ */
+export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
+  static readonly className: string = "ScoreSdeVePipeline"
+  static readonly schedulerClass: typeof ScoreSdeVeScheduler = ScoreSdeVeScheduler
+
+  /**
+   * Makes pictures in `numInferenceSteps` steps (default 2000), each of which evaluates the network once for the
+   * predictor and `correctSteps` times for the corrector.
+   *
+   * @throws InputError, RandomError, PipelineError, RuntimeError; AbortError.
+   */
+  override async generate<T extends OutputType = "image">(
+    options: SamplingOptions<T> = {},
+  ): Promise<PipelineOutput<T>> {
+    const { numInferenceSteps = 2000 } = options
+    const { scheduler } = this
+    scheduler.setTimesteps(numInferenceSteps)
+    scheduler.setSigmas(numInferenceSteps)
+    const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
+    const { generator } = sampling
+    // Copies: another call may set the scheduler to another number of steps while this one waits for the network.
+    const { timesteps, sigmas } = scheduler
+
+    let sample = sampling.start(scheduler.initNoiseSigma)
+    let mean = sample
+    for (const [i, t] of timesteps.entries()) {
+      const sigma = sigmas[i]!
+      for (let j = 0; j < scheduler.config.correctSteps; j++) {
+        const score = await sampling.evaluate(sample, sigma)
+        sample = scheduler.stepCorrect(score, sample, { generator }).prevSample
+      }
+      const score = await sampling.evaluate(sample, sigma)
+      const step = scheduler.stepPred(score, t, sample, { generator })
+      mean = step.prevSampleMean
+      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: mean })
+    }
+    return sampling.output(mean, [0, 1])
+  }
+}

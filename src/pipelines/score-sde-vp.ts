@@ -1,0 +1,41 @@
+import { ScoreSdeVpScheduler } from "../schedulers/score-sde-vp.ts"
+import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { Sampling } from "./sampling.ts"
+
+// score_sde gives the network t·999, whatever the number of steps it was trained with.
+const labelScale = 999
+
+/**
+ * Unconditional pictures from a variance-preserving SDE: Euler–Maruyama on the reverse SDE, as score_sde's predictor
+ * `euler_maruyama` (Song et al. 2021). Diffusers has the scheduler, but no pipeline for it. The network predicts the
+ * noise, and is given 999·t.
+ */
+export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
+  static readonly className: string = "ScoreSdeVpPipeline"
+  static readonly schedulerClass: typeof ScoreSdeVpScheduler = ScoreSdeVpScheduler
+
+  /**
+   * Makes pictures in `numInferenceSteps` steps (default 1000) of one evaluation each.
+   *
+   * @throws InputError, RandomError, PipelineError, RuntimeError; AbortError.
+   */
+  override async generate<T extends OutputType = "image">(
+    options: SamplingOptions<T> = {},
+  ): Promise<PipelineOutput<T>> {
+    const { numInferenceSteps = 1000 } = options
+    const { scheduler } = this
+    scheduler.setTimesteps(numInferenceSteps)
+    const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
+
+    let sample = sampling.start(1)
+    let mean = sample
+    for (const t of scheduler.timesteps) {
+      const output = await sampling.evaluate(sample, labelScale * t)
+      const step = scheduler.stepPred(output, sample, t, { generator: sampling.generator })
+      mean = step.prevSampleMean
+      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: mean })
+    }
+    return sampling.output(mean, [-1, 1])
+  }
+}
