@@ -67,28 +67,14 @@ const maxIntegerBytes = 256
  * `UNSUPPORTED` for an opcode that no checkpoint needs, `MALFORMED`, `TOO_LARGE`.
  */
 export function unpickle(fileName: string, bytes: Uint8Array, names: PickleNames): Unpickled {
-  const machine = new Machine(fileName, bytes, names)
-  for (let done = 0; !machine.stopped; done++) {
-    if (done === maxOperations) {
-      throw new WeightsError("TOO_LARGE", `The pickle in ${fileName} has over ${maxOperations} operations.`)
-    }
-    const opcode = machine.byte()
-    const operation = operations.get(opcode)
-    if (!operation) {
-      const shown = `0x${opcode.toString(16).padStart(2, "0")}`
-      throw new WeightsError(
-        "UNSUPPORTED",
-        `The pickle in ${fileName} has the opcode ${shown}, which is not read.`,
-      )
-    }
-    try {
-      operation(machine)
-    } catch (error) {
-      if (!(error instanceof PickleRefusal)) throw error
-      throw new WeightsError("MALFORMED", `The pickle in ${fileName} is broken: ${error.message}.`)
-    }
+  try {
+    const machine = new Machine(fileName, bytes, names)
+    machine.run()
+    return { value: machine.pop(), end: machine.position }
+  } catch (error) {
+    if (!(error instanceof PickleRefusal)) throw error
+    throw new WeightsError("MALFORMED", `The pickle in ${fileName} is broken: ${error.message}.`)
   }
-  return { value: machine.pop(), end: machine.position }
 }
 
 class Machine {
@@ -107,6 +93,27 @@ class Machine {
     this.names = names
     this.#bytes = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  run(): void {
+    for (let done = 0; !this.stopped; done++) {
+      if (done === maxOperations) {
+        throw new WeightsError(
+          "TOO_LARGE",
+          `The pickle in ${this.fileName} has over ${maxOperations} operations.`,
+        )
+      }
+      const opcode = this.byte()
+      const operation = operations.get(opcode)
+      if (!operation) {
+        const shown = `0x${opcode.toString(16).padStart(2, "0")}`
+        throw new WeightsError(
+          "UNSUPPORTED",
+          `The pickle in ${this.fileName} has the opcode ${shown}, which is not read.`,
+        )
+      }
+      operation(this)
+    }
   }
 
   /** Moves past `length` bytes and returns where they start. */

@@ -1,5 +1,5 @@
 import type { FileEntry, Reader } from "@zip.js/zip.js"
-import { ScoreSdeError } from "../errors.ts"
+import { ScoreSdeError, throwIfAborted } from "../errors.ts"
 import type { ByteSource } from "../platform/byte-source.ts"
 import { WeightsError } from "./errors.ts"
 
@@ -28,7 +28,7 @@ export interface ZipArchive {
  */
 export async function openZip(source: ByteSource, signal?: AbortSignal): Promise<ZipArchive> {
   const entries = await readDirectory(source, signal)
-  const dataOffsets = new Map<string, Promise<number>>()
+  const dataStarts = new Map<string, number>()
 
   async function read(
     name: string,
@@ -39,40 +39,53 @@ export async function openZip(source: ByteSource, signal?: AbortSignal): Promise
     const entry = entries.get(name)
     if (!entry) throw malformed(source, `the entry ${name} is missing`)
     if (offset + length > entry.uncompressedSize) throw malformed(source, `the entry ${name} is too short`)
-    if (entry.compressionMethod !== stored) {
-      return (await inflate(source, entry, signal)).slice(offset, offset + length)
-    }
-    let start = dataOffsets.get(name)
-    if (start === undefined) {
-      start = findData(source, entry, signal)
-      start.catch(() => dataOffsets.delete(name))
-      dataOffsets.set(name, start)
-    }
-    return await source.read((await start) + offset, length, signal)
+    const start = dataStarts.get(name) ?? (await findData(source, entry, signal))
+    dataStarts.set(name, start)
+    if (entry.compressionMethod === stored) return await source.read(start + offset, length, signal)
+    return (await inflate(source, entry, start, signal)).slice(offset, offset + length)
   }
 
   return { sizes: new Map(Array.from(entries, ([name, entry]) => [name, entry.uncompressedSize])), read }
 }
 
 async function readDirectory(source: ByteSource, signal?: AbortSignal): Promise<Map<string, FileEntry>> {
-  const { ZipReader } = await import("@zip.js/zip.js/lib/zip-core-reader.js")
-  const zip = new ZipReader(zipInput(source, signal), {
-    strictness: "strict",
+  // Fetched when needed: safetensors files do without.
+  const zip = await import("@zip.js/zip.js/lib/zip-core-reader.js")
+  const reader = new zip.ZipReader(zipInput(source, signal), {
+    // "strict" refuses the zip64 records that PyTorch always writes.
+    strictness: "balanced",
     filenameValidation: "strict",
-    useWebWorkers: false,
   })
   const entries = new Map<string, FileEntry>()
   try {
-    for await (const entry of zip.getEntriesGenerator()) {
+    for await (const entry of reader.getEntriesGenerator()) {
       if (entry.directory) continue
       if (entries.size === maxEntries) {
         throw new WeightsError("TOO_LARGE", `${source.name} has over ${maxEntries} entries.`)
       }
+      if (entries.has(entry.filename)) throw malformed(source, `the entry ${entry.filename} occurs twice`)
       checkEntry(source, entry)
       entries.set(entry.filename, entry)
     }
   } catch (error) {
-    throw asWeightsError(source, error)
+    if (error instanceof ScoreSdeError || !(error instanceof Error)) throw error
+    if (error.message === zip.ERR_UNSAFE_FILENAME) {
+      const name = String((error as { filename?: unknown }).filename)
+      throw new WeightsError(
+        "UNSAFE_PATH",
+        `${source.name} has an entry that leaves its folder: "${name}".`,
+        {
+          cause: error,
+        },
+      )
+    }
+    if (error.message === zip.ERR_EOCDR_NOT_FOUND || error.message === zip.ERR_BAD_FORMAT) {
+      throw new WeightsError("TRUNCATED", `${source.name} is cut off: the directory at its end is missing.`, {
+        hint: "Download it again.",
+        cause: error,
+      })
+    }
+    throw malformed(source, error.message, error)
   }
   return entries
 }
@@ -92,6 +105,8 @@ function checkEntry(source: ByteSource, entry: FileEntry): void {
 /** Where an entry's data starts: behind a local header, whose length only the header itself knows. */
 async function findData(source: ByteSource, entry: FileEntry, signal?: AbortSignal): Promise<number> {
   const { filename, offset, compressedSize } = entry
+  if (offset + localHeaderBytes > source.size)
+    throw malformed(source, `the entry ${filename} leaves the file`)
   const header = new DataView((await source.read(offset, localHeaderBytes, signal)).buffer)
   if (header.getUint32(0, true) !== localHeaderSignature) {
     throw malformed(source, `there is no entry where ${filename} should be`)
@@ -104,23 +119,27 @@ async function findData(source: ByteSource, entry: FileEntry, signal?: AbortSign
 async function inflate(
   source: ByteSource,
   entry: FileEntry,
+  start: number,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(entry.uncompressedSize)
+  const compressed = await source.read(start, entry.compressedSize, signal)
+  const inflated = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate-raw"))
   let filled = 0
-  const collect = new WritableStream<Uint8Array>({
-    write(piece) {
-      if (piece.length > bytes.length - filled) {
-        throw malformed(source, `the entry ${entry.filename} inflates to more than it says`)
-      }
+  try {
+    for await (const piece of inflated) {
+      throwIfAborted(signal)
+      if (piece.length > bytes.length - filled) throw new RangeError("more data than announced")
       bytes.set(piece, filled)
       filled += piece.length
-    },
-  })
-  try {
-    await entry.getData(collect, { checkSignature: true, ...(signal && { signal }) })
-  } catch (error) {
-    throw asWeightsError(source, error)
+    }
+  } catch (cause) {
+    if (cause instanceof ScoreSdeError) throw cause
+    throw malformed(
+      source,
+      `the entry ${entry.filename} does not inflate (${(cause as Error).message})`,
+      cause,
+    )
   }
   if (filled < bytes.length) throw malformed(source, `the entry ${entry.filename} is cut off`)
   return bytes
@@ -131,7 +150,7 @@ function zipInput(source: ByteSource, signal?: AbortSignal): Reader<ByteSource> 
   const input = {
     size: source.size,
     async readUint8Array(offset: number, length: number) {
-      const available = Math.max(0, Math.min(length, source.size - offset))
+      const available = offset < 0 ? 0 : Math.max(0, Math.min(length, source.size - offset))
       if (available > maxDirectoryBytes) {
         throw new WeightsError("TOO_LARGE", `The directory of ${source.name} has ${available} bytes.`)
       }
@@ -139,24 +158,6 @@ function zipInput(source: ByteSource, signal?: AbortSignal): Reader<ByteSource> 
     },
   }
   return input as unknown as Reader<ByteSource>
-}
-
-function asWeightsError(source: ByteSource, error: unknown): unknown {
-  if (error instanceof ScoreSdeError || !(error instanceof Error) || error.name === "AbortError") return error
-  const { message } = error
-  if (message === "Unsafe filename") {
-    const name = String((error as { filename?: unknown }).filename)
-    return new WeightsError("UNSAFE_PATH", `${source.name} has an entry that leaves its folder: "${name}".`, {
-      cause: error,
-    })
-  }
-  if (message === "End of central directory not found" || message === "File format is not recognized") {
-    return new WeightsError("TRUNCATED", `${source.name} is cut off: the directory at its end is missing.`, {
-      hint: "Download it again.",
-      cause: error,
-    })
-  }
-  return malformed(source, message, error)
 }
 
 function malformed(source: ByteSource, what: string, cause?: unknown): WeightsError {
