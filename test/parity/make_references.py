@@ -114,6 +114,7 @@ def make_reference(model, folder, full):
     forwards = forward_inputs(model, config)
     pictures = [p for p in PICTURES.get(model["name"], []) if full or p.get("level") != "full"]
     keys = [key_of(fingerprint, "forward", index, len(forwards)) for index in range(len(forwards))]
+    reference.keep_only(keys + [key_of(fingerprint, "picture", p) for p in PICTURES.get(model["name"], [])])
     missing = [f for f, key in zip(forwards, keys, strict=True) if key not in reference.entries]
     missing += [p for p in pictures if key_of(fingerprint, "picture", p) not in reference.entries]
     if not missing:
@@ -150,8 +151,11 @@ class Reference:
         kept = old.get("forwards", []) + old.get("pictures", []) if fresh else []
         self.entries = {entry["key"]: entry for entry in kept}
 
+    def keep_only(self, keys):
+        """Drops what is no longer asked for."""
+        self.entries = {key: entry for key, entry in self.entries.items() if key in keys}
+
     def add_forward(self, key, unet, inputs):
-        number = sum("output" in entry for entry in self.entries.values())
         started = time.time()
         with torch.no_grad():
             output = unet(**inputs).sample
@@ -160,11 +164,10 @@ class Reference:
         arrays = {"sample": inputs["sample"], "timestep": inputs["timestep"], "output": output}
         if "class_labels" in inputs:
             arrays["classLabels"] = inputs["class_labels"]
-        files = {name: self.save(f"forward-{number}-{name}", value.numpy()) for name, value in arrays.items()}
+        files = {name: self.save(f"forward-{key}-{name}", value.numpy()) for name, value in arrays.items()}
         self.add({"key": key, **files, "seconds": round(seconds, 3)})
 
     def add_picture(self, key, pipe, picture):
-        number = sum("images" in entry for entry in self.entries.values())
         started = time.time()
         made = make_picture(pipe, picture)
         seconds = time.time() - started
@@ -175,8 +178,8 @@ class Reference:
                 "pipeline": made["pipeline"],
                 **{name: picture[name] for name in ("seed", "seeds") if name in picture},
                 "arguments": arguments_of(picture),
-                "raw": self.save(f"picture-{number}-raw", made["raw"]),
-                "images": self.save(f"picture-{number}-images", made["images"]),
+                "raw": self.save(f"picture-{key}-raw", made["raw"]),
+                "images": self.save(f"picture-{key}-images", made["images"]),
                 "insideUnitRange": round(float(np.mean((made["images"] > 0) & (made["images"] < 255))), 4),
                 "meanAbsByStep": [float(f"{v:.6g}") for v in made["meanAbsByStep"]],
                 "networkEvaluations": made["networkEvaluations"],
