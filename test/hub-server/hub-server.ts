@@ -82,10 +82,12 @@ export async function startHubServer(options: HubServerOptions = {}): Promise<Hu
         response.destroy()
       })
     })
-    server.listen(0, "127.0.0.1")
+    // Different hosts, not only ports: some clients tell servers apart by host.
+    const host = name === "hub" ? "127.0.0.1" : "localhost"
+    server.listen(0, host)
     await once(server, "listening")
     const { port } = server.address() as AddressInfo
-    return { server, url: `http://127.0.0.1:${port}` }
+    return { server, url: `http://${host}:${port}` }
   }
 
   const cdn = await listen("cdn", async ({ request, response, url, fault }) => {

@@ -122,16 +122,11 @@ await inTemporaryCache("this library reads a cache that Python filled", async ca
 })
 
 await inTemporaryCache("each fetches only what the other has left out", async cacheDir => {
-  const [first, second, ...rest] = paths as [string, string, ...string[]]
+  const [first, second] = paths as [string, string]
   await (await openRepo(id, { endpoint: server.url, cacheDir })).download([first])
   await python(cacheDir, "fetch", first, second)
   await (await openRepo(id, { endpoint: server.url, cacheDir })).download(paths)
-  const asked = fetches()
-    .filter(url => url.includes("/resolve/"))
-    .map(url => url.replace(/.*?[0-9a-f]{40}\//, ""))
-  assert.deepEqual(
-    asked.map(url => url.replace(/^.*\/resolve\/main\//, "")).sort(),
-    [first, second, ...rest].sort(),
-  )
+  const asked = fetches().map(url => url.replace(/^.*\/resolve\/[^/]+\//, ""))
+  assert.deepEqual(asked, [...new Set(asked)])
   assert.deepEqual((await python(cacheDir, "read", ...paths)).warnings, [])
 })
