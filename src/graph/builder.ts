@@ -1,7 +1,10 @@
 import type { DType, Tensor, TensorData } from "../tensor.ts"
-import { bytesPerElement, tensor } from "../tensor.ts"
+import { tensor } from "../tensor.ts"
 import { GraphError } from "./errors.ts"
+import type { OperatorContext } from "./operators.ts"
+import { constantValue, shapeError } from "./operators.ts"
 import { operators } from "./ops/index.ts"
+import { removeUnused } from "./remove-unused.ts"
 import type { Attributes, Dim, Graph, GraphValue, Initializer, Node, ValueType } from "./types.ts"
 import { formatShape } from "./types.ts"
 
@@ -14,6 +17,11 @@ export interface Value extends ValueType {
 export interface GraphBuilderOptions {
   /** Version of the standard operator set, 18–21. Default 18, which every current runtime reads. */
   readonly opset?: number
+  /**
+   * The type that the finished graph will compute in. The builder makes float32 graphs and `toFloat16` converts them,
+   * but where it says float16, layers keep to forms whose intermediate numbers that type can hold. Default float32.
+   */
+  readonly precision?: "float32" | "float16"
   readonly metadata?: Readonly<Record<string, string>>
 }
 
@@ -25,6 +33,7 @@ export interface GraphBuilderOptions {
 export class GraphBuilder {
   readonly name: string
   readonly opset: number
+  readonly precision: "float32" | "float16"
   readonly #metadata: Readonly<Record<string, string>>
   readonly #inputs: GraphValue[] = []
   readonly #nodes: Node[] = []
@@ -37,6 +46,7 @@ export class GraphBuilder {
   constructor(name: string, options: GraphBuilderOptions = {}) {
     this.name = name
     this.opset = options.opset ?? 18
+    this.precision = options.precision ?? "float32"
     this.#metadata = options.metadata ?? {}
     if (!(this.opset >= 18 && this.opset <= 21)) {
       throw new GraphError("GRAPH_STRUCTURE", `Opset ${this.opset} is not supported; use 18 to 21.`)
@@ -76,7 +86,7 @@ export class GraphBuilder {
   constant<D extends DType>(dtype: D, shape: readonly number[], data: TensorData[D]): Value {
     const key =
       data.length <= 16
-        ? `${dtype}${formatShape(shape)}:${Array.from(data as ArrayLike<unknown>).join()}`
+        ? `${dtype}${formatShape(shape)}:${Array.from(data as ArrayLike<unknown>, signedText).join()}`
         : undefined
     const define = (): Value => this.#constant(dtype, shape, data)
     return key === undefined ? define() : this.shared(key, define)
@@ -96,6 +106,9 @@ export class GraphBuilder {
 
   /** A vector of 64-bit integers, the form in which operators take shapes and axes. */
   ints(numbers: readonly number[]): Value {
+    if (!numbers.every(Number.isSafeInteger)) {
+      throw new GraphError("GRAPH_SHAPE", `${formatShape(numbers)}${this.#inPlace()} must be whole numbers.`)
+    }
     return this.constant("int64", [numbers.length], BigInt64Array.from(numbers, BigInt))
   }
 
@@ -134,7 +147,8 @@ export class GraphBuilder {
   /**
    * Adds one operator and returns its outputs.
    *
-   * @throws GraphError `GRAPH_SHAPE` when the inputs don't fit, `GRAPH_UNKNOWN_OPERATOR` when there is no rule for `op`.
+   * @throws GraphError `GRAPH_SHAPE` when the inputs don't fit, `GRAPH_UNKNOWN_OPERATOR` when there is no rule for `op`,
+   *   `GRAPH_STRUCTURE` when an input belongs to another graph.
    */
   apply(
     op: string,
@@ -142,28 +156,27 @@ export class GraphBuilder {
     attributes: Attributes = {},
     outputCount = 1,
   ): readonly Value[] {
-    const rule = operators[op]
-    if (!rule) throw new GraphError("GRAPH_UNKNOWN_OPERATOR", `There is no rule for the operator ${op}.`)
-    for (const input of inputs) {
-      if (input && input.builder !== this) {
-        throw new GraphError(
-          "GRAPH_STRUCTURE",
-          `${op} in ${this.#scope}: "${input.name}" belongs to another graph.`,
-        )
-      }
+    const rule = operators.get(op)
+    if (!rule) {
+      throw new GraphError(
+        "GRAPH_UNKNOWN_OPERATOR",
+        `There is no rule for the operator ${op}${this.#inPlace()}.`,
+      )
     }
-    const types = rule.infer({
+    for (const input of inputs) if (input) this.#requireOwn(input, op)
+    const context: OperatorContext = {
       op,
       scope: this.#scope,
       opset: this.opset,
       inputs,
       attributes,
       outputCount,
-      constant: index => {
-        const initializer = this.#initializers.get(inputs[index]?.name ?? "")
-        return initializer?.kind === "constant" ? initializer.tensor : undefined
-      },
-    })
+      constant: index => constantValue(this.#initializers.get(inputs[index]?.name ?? "")),
+    }
+    const types = rule.infer(context)
+    if (types.length !== outputCount) {
+      shapeError(context, `there are rules for ${types.length} outputs, not for ${outputCount}.`)
+    }
     const outputs = types.map(type => this.#define(this.#uniqueName(op), type))
     const node: Node = {
       op,
@@ -178,11 +191,19 @@ export class GraphBuilder {
     return outputs
   }
 
-  /** Names the graph's outputs and returns it, without the nodes and tensors that no output needs. */
+  /**
+   * Names the graph's outputs and returns it, without the nodes and tensors that no output needs.
+   *
+   * @throws GraphError `GRAPH_STRUCTURE` for no outputs, a name that is taken, a value of another graph.
+   */
   build(outputs: Readonly<Record<string, Value>>): Graph {
     const names = new Map<string, string>()
+    if (Object.keys(outputs).length === 0) {
+      throw new GraphError("GRAPH_STRUCTURE", `The graph "${this.name}" has no outputs.`)
+    }
     for (const [name, value] of Object.entries(outputs)) {
-      if (this.#types.has(name)) throw new GraphError("GRAPH_STRUCTURE", `The name "${name}" is taken twice.`)
+      this.#requireOwn(value, `the output "${name}"`)
+      this.#requireFree(name)
       const computed = this.#producers.has(value.name) && !names.has(value.name)
       names.set(computed ? value.name : this.apply("Identity", [value])[0]!.name, name)
     }
@@ -190,6 +211,7 @@ export class GraphBuilder {
     return removeUnused({
       name: this.name,
       opset: this.opset,
+      otherOpsets: new Map(),
       inputs: this.#inputs,
       outputs: Object.entries(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
       nodes: this.#nodes.map(node => ({
@@ -204,11 +226,37 @@ export class GraphBuilder {
   }
 
   #define(name: string, type: ValueType): Value {
-    if (name === "" || this.#types.has(name)) {
-      throw new GraphError("GRAPH_STRUCTURE", `The name "${name}" is taken twice.`)
+    this.#requireFree(name)
+    const wrong = type.shape.find(size =>
+      typeof size === "string" ? size === "" : !(Number.isSafeInteger(size) && size >= 0),
+    )
+    if (wrong !== undefined) {
+      throw new GraphError(
+        "GRAPH_SHAPE",
+        `"${name}" can't have the shape ${formatShape(type.shape)}: "${wrong}" is no size.`,
+      )
     }
     this.#types.set(name, { dtype: type.dtype, shape: type.shape })
     return { name, dtype: type.dtype, shape: type.shape, builder: this }
+  }
+
+  #requireFree(name: string): void {
+    if (name === "") throw new GraphError("GRAPH_STRUCTURE", "A value needs a name.")
+    if (this.#types.has(name)) {
+      throw new GraphError("GRAPH_STRUCTURE", `The name "${name}" is taken twice.`)
+    }
+  }
+
+  #requireOwn(value: Value, user: string): void {
+    if (value.builder === this) return
+    throw new GraphError(
+      "GRAPH_STRUCTURE",
+      `"${value.name}", which ${user}${this.#inPlace()} takes, belongs to another graph.`,
+    )
+  }
+
+  #inPlace(): string {
+    return this.#scope === "" ? "" : ` in ${this.#scope}`
   }
 
   #uniqueName(op: string): string {
@@ -219,32 +267,7 @@ export class GraphBuilder {
   }
 }
 
-/** The same graph without the nodes and tensors that none of its outputs needs. */
-export function removeUnused(graph: Graph): Graph {
-  const needed = new Set(graph.outputs.map(output => output.name))
-  const nodes: Node[] = []
-  for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some(output => needed.has(output))) continue
-    nodes.push(node)
-    for (const input of node.inputs) needed.add(input)
-  }
-  nodes.reverse()
-  return {
-    ...graph,
-    nodes,
-    initializers: new Map([...graph.initializers].filter(([name]) => needed.has(name))),
-    types: new Map(
-      [...graph.types].filter(([name]) => needed.has(name) || graph.inputs.some(i => i.name === name)),
-    ),
-  }
-}
-
-/** Bytes of all weights of a graph, as they are declared. */
-export function parameterBytes(graph: Graph): number {
-  let bytes = 0
-  for (const initializer of graph.initializers.values()) {
-    if (initializer.kind === "constant") continue
-    bytes += initializer.shape.reduce((a, b) => a * b, 1) * bytesPerElement[initializer.dtype]
-  }
-  return bytes
+// Numbers as text that tells 0 from −0.
+function signedText(number: unknown): string {
+  return Object.is(number, -0) ? "-0" : String(number)
 }

@@ -60,10 +60,12 @@ export async function* encodeInline(
   const head = toBinary(ModelProtoSchema, create(ModelProtoSchema, modelHeader(graph)))
   const body = toBinary(GraphProtoSchema, graphProto(graph))
   const prefixes = layout.places.map(inlinePrefix)
-  const total = prefixes.reduce(
+  const graphBytes = prefixes.reduce(
     (sum, prefix, i) => sum + prefix.length + layout.places[i]!.length,
     body.length,
   )
+  const graphPrefix = new BinaryWriter().tag(graphField, WireType.LengthDelimited)
+  const total = head.length + graphBytes
   if (total > maxMessageBytes) {
     throw new GraphError(
       "GRAPH_TOO_LARGE",
@@ -72,7 +74,7 @@ export async function* encodeInline(
     )
   }
   yield head
-  yield new BinaryWriter().tag(graphField, WireType.LengthDelimited).uint32(total).finish()
+  yield graphPrefix.uint32(graphBytes).finish()
   yield body
   let index = 0
   for await (const chunk of weightChunks(layout, weights, signal)) {
@@ -97,14 +99,26 @@ function inlinePrefix({ initializer, length }: WeightPlace): Uint8Array {
     .finish()
 }
 
+/** What follows a node's scope in its name in the file; reading takes it off again. */
+export function nodeNameEnd(op: string, outputs: readonly string[]): string {
+  return `/${op}:${outputs[0]}`
+}
+
 function modelHeader(graph: Graph) {
   return {
-    // IR 8 is the version that came with opset 18, 9 with 19 and 20, 10 with 21.
-    irVersion: BigInt(graph.opset <= 18 ? 8 : graph.opset <= 20 ? 9 : 10),
+    irVersion: irVersion(graph.opset),
     producerName: "score-sde",
-    opsetImport: [{ domain: "", version: BigInt(graph.opset) }],
+    opsetImport: [["", graph.opset] as const, ...graph.otherOpsets].map(([domain, version]) => ({
+      domain,
+      version: BigInt(version),
+    })),
     metadataProps: Object.entries(graph.metadata).map(([key, value]) => ({ key, value })),
   }
+}
+
+// IR 8 is the version that came with opset 18, 9 with 19 and 20, 10 with 21; older readers take older ones only.
+function irVersion(opset: number): bigint {
+  return opset <= 18 ? 8n : opset <= 20 ? 9n : 10n
 }
 
 function graphProto(graph: Graph): GraphProto {
@@ -119,7 +133,7 @@ function graphProto(graph: Graph): GraphProto {
       create(NodeProtoSchema, {
         opType: node.op,
         domain: node.domain,
-        name: `${node.scope}/${node.op}:${node.outputs[0]}`,
+        name: node.scope + nodeNameEnd(node.op, node.outputs),
         input: [...node.inputs],
         output: [...node.outputs],
         attribute: Object.entries(node.attributes).map(([name, attribute]) =>

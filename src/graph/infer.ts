@@ -1,7 +1,11 @@
 import { GraphError } from "./errors.ts"
+import { constantValue } from "./operators.ts"
 import { operators } from "./ops/index.ts"
 import type { Graph, ValueType } from "./types.ts"
 import { initializerType } from "./types.ts"
+
+// The rules are those of opset 18 and later; before it, axes and the like stood elsewhere.
+const oldestOpset = 18
 
 /**
  * What can be known about the values of a graph: what it declares itself, and what the operators' rules add.
@@ -10,8 +14,9 @@ import { initializerType } from "./types.ts"
 export function inferTypes(graph: Graph): Map<string, ValueType> {
   const types = new Map(graph.types)
   for (const [name, initializer] of graph.initializers) types.set(name, initializerType(initializer))
+  if (graph.opset < oldestOpset) return types
   for (const node of graph.nodes) {
-    const rule = node.domain === "" ? operators[node.op] : undefined
+    const rule = node.domain === "" ? operators.get(node.op) : undefined
     const inputs = node.inputs.map(name => types.get(name))
     if (!rule || inputs.some((type, i) => !type && node.inputs[i] !== "")) continue
     try {
@@ -22,10 +27,7 @@ export function inferTypes(graph: Graph): Map<string, ValueType> {
         inputs,
         attributes: node.attributes,
         outputCount: node.outputs.length,
-        constant: index => {
-          const initializer = graph.initializers.get(node.inputs[index] ?? "")
-          return initializer?.kind === "constant" ? initializer.tensor : undefined
-        },
+        constant: index => constantValue(graph.initializers.get(node.inputs[index] ?? "")),
       })
       for (const [i, name] of node.outputs.entries()) {
         const type = outputs[i]
@@ -38,8 +40,8 @@ export function inferTypes(graph: Graph): Map<string, ValueType> {
   return types
 }
 
-/** The operators of a graph that the builder has no rule for, as `domain:Name`. */
+/** The operators of a graph that the builder has no rule for; those of other domains as `domain:Name`. */
 export function unknownOperators(graph: Graph): readonly string[] {
-  const unknown = graph.nodes.filter(node => node.domain !== "" || !operators[node.op])
+  const unknown = graph.nodes.filter(node => node.domain !== "" || !operators.has(node.op))
   return [...new Set(unknown.map(node => (node.domain === "" ? node.op : `${node.domain}:${node.op}`)))]
 }

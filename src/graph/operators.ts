@@ -1,6 +1,6 @@
 import type { DType, Tensor } from "../tensor.ts"
 import { GraphError } from "./errors.ts"
-import type { Attributes, ValueType } from "./types.ts"
+import type { Attribute, Attributes, Initializer, ValueType } from "./types.ts"
 import { formatShape } from "./types.ts"
 
 /** What an operator's rule gets to see: the types of its inputs, and the values of those that are constants. */
@@ -48,21 +48,23 @@ export function sameDType(context: OperatorContext, indices: readonly number[]):
   return first
 }
 
-/** The integers of a constant input such as a target shape; undefined where it is computed at run time. */
-export function constantInts(context: OperatorContext, index: number): readonly number[] | undefined {
-  const value = context.constant(index)
-  return value && Array.from(value.data as ArrayLike<number | bigint>, Number)
+/** The value of an initializer, where it is known before the weights are. */
+export function constantValue(initializer: Initializer | undefined): Tensor | undefined {
+  return initializer?.kind === "constant" ? initializer.tensor : undefined
 }
 
-/** The integers of a constant input that must be one for the shape to be known. */
+/** The integers of an input such as a target shape, which must be a constant for the shape to be known. */
 export function requiredInts(context: OperatorContext, index: number): readonly number[] {
-  return constantInts(context, index) ?? shapeError(context, `input ${index} must be a constant.`)
+  const value = context.constant(index)
+  if (value?.dtype !== "int64" && value?.dtype !== "int32") {
+    shapeError(context, `input ${index} must be a constant of integers.`)
+  }
+  return Array.from(value.data as BigInt64Array | Int32Array, Number)
 }
 
 /** An integer attribute, or its default. */
 export function intAttribute(context: OperatorContext, name: string, fallback: number): number {
-  const attribute = context.attributes[name]
-  return attribute?.kind === "int" ? attribute.value : fallback
+  return attribute(context, name, "int")?.value ?? fallback
 }
 
 /** A list attribute, or its default. */
@@ -71,14 +73,46 @@ export function intsAttribute(
   name: string,
   fallback: readonly number[],
 ): readonly number[] {
-  const attribute = context.attributes[name]
-  return attribute?.kind === "ints" ? attribute.value : fallback
+  return attribute(context, name, "ints")?.value ?? fallback
+}
+
+/** A text attribute, or its default. */
+export function stringAttribute(context: OperatorContext, name: string, fallback: string): string {
+  return attribute(context, name, "string")?.value ?? fallback
+}
+
+function attribute<K extends Attribute["kind"]>(
+  context: OperatorContext,
+  name: string,
+  kind: K,
+): Extract<Attribute, { readonly kind: K }> | undefined {
+  const found = context.attributes[name]
+  if (found && found.kind !== kind) shapeError(context, `the attribute ${name} must be of kind ${kind}.`)
+  return found as Extract<Attribute, { readonly kind: K }> | undefined
 }
 
 /** An axis that may count from the end, as one that counts from the start. */
 export function normalizeAxis(context: OperatorContext, axis: number, rank: number): number {
   const normalized = axis < 0 ? axis + rank : axis
-  if (normalized < 0 || normalized >= rank)
+  if (normalized < 0 || normalized >= rank) {
     shapeError(context, `axis ${axis} is outside the ${rank} dimensions.`)
+  }
   return normalized
+}
+
+/** Axes that may count from the end, each named once, as ones that count from the start. */
+export function normalizeAxes(
+  context: OperatorContext,
+  axes: readonly number[],
+  rank: number,
+): ReadonlySet<number> {
+  const normalized = new Set(axes.map(axis => normalizeAxis(context, axis, rank)))
+  if (normalized.size !== axes.length) shapeError(context, `the axes ${axes.join(", ")} name one twice.`)
+  return normalized
+}
+
+/** A dimension that must be known before run time. */
+export function knownSize(context: OperatorContext, { shape }: ValueType, axis: number): number {
+  const size = shape[axis]
+  return typeof size === "number" ? size : shapeError(context, `the size of axis ${axis} must be known.`)
 }

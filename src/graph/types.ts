@@ -70,8 +70,10 @@ export interface GraphValue extends ValueType {
  */
 export interface Graph {
   readonly name: string
-  /** Version of the standard operator set, 18–21. */
+  /** Version of the standard operator set: 18–21 in a graph that was built here, any in one that was read. */
   readonly opset: number
+  /** Versions of the other operator sets that a graph that was read uses, by domain. */
+  readonly otherOpsets: ReadonlyMap<string, number>
   readonly inputs: readonly GraphValue[]
   readonly outputs: readonly GraphValue[]
   readonly nodes: readonly Node[]

@@ -1,7 +1,9 @@
 import type { Value } from "../builder.ts"
 import type { OperatorContext, OperatorRule } from "../operators.ts"
-import { intAttribute, intsAttribute, requiredRank, sameDType, shapeError } from "../operators.ts"
-import type { Attributes, Dim, ValueType } from "../types.ts"
+import { intAttribute, intsAttribute, knownSize, requiredRank, sameDType, shapeError } from "../operators.ts"
+import type { Attributes, ValueType } from "../types.ts"
+import { formatShape } from "../types.ts"
+import { imageWindows, windowCount } from "./windows.ts"
 
 /** How a two-dimensional convolution moves over its input. */
 export interface ConvolutionOptions {
@@ -50,13 +52,15 @@ function attributes(weight: Value, options: ConvolutionOptions): Attributes {
 const convRule: OperatorRule = {
   infer: context => {
     const { x, weight, dtype, groups } = operands(context)
-    const [outputs, inputs] = weight.shape as [Dim, Dim]
+    const [outputs, inputs] = weight.shape
     if (typeof inputs !== "number" || inputs * groups !== x.shape[1]) {
       shapeError(context, `the weight is made for ${inputs} × ${groups} input channels.`)
     }
-    const size = windows(context, x, weight, (length, window, stride, before, after) =>
-      Math.floor((length + before + after - window) / stride + 1),
-    )
+    if (typeof outputs !== "number" || outputs % groups !== 0) {
+      shapeError(context, `${outputs} output channels can't be cut into ${groups} groups.`)
+    }
+    checkBias(context, outputs)
+    const size = imageWindows(context, x, kernelSize(context, weight)).map(w => windowCount(context, w))
     return [{ dtype, shape: [x.shape[0]!, outputs, ...size] }]
   },
 }
@@ -64,17 +68,20 @@ const convRule: OperatorRule = {
 const convTransposeRule: OperatorRule = {
   infer: context => {
     const { x, weight, dtype, groups } = operands(context)
-    if (weight.shape[0] !== x.shape[1])
-      shapeError(context, `the weight is made for ${weight.shape[0]} input channels.`)
+    const [inputs, outputs] = weight.shape
+    if (inputs !== x.shape[1] || typeof inputs !== "number" || inputs % groups !== 0) {
+      shapeError(context, `the weight is made for ${inputs} input channels in ${groups} groups.`)
+    }
+    if (context.attributes.output_shape) shapeError(context, "output_shape is not supported; use pads.")
+    const channels = Number(outputs) * groups
+    checkBias(context, channels)
     const extra = intsAttribute(context, "output_padding", [0, 0])
-    const size = windows(
-      context,
-      x,
-      weight,
-      (length, window, stride, before, after, axis) =>
-        (length - 1) * stride + window + (extra[axis] ?? 0) - before - after,
-    )
-    return [{ dtype, shape: [x.shape[0]!, Number(weight.shape[1]) * groups, ...size] }]
+    const size = imageWindows(context, x, kernelSize(context, weight)).map((window, axis) => {
+      const { length, span, stride, padding } = window
+      const out = (length - 1) * stride + span + (extra[axis] ?? 0) - padding
+      return out < 1 ? shapeError(context, "the padding leaves nothing of the output.") : out
+    })
+    return [{ dtype, shape: [x.shape[0]!, channels, ...size] }]
   },
 }
 
@@ -86,36 +93,28 @@ function operands(context: OperatorContext): {
 } {
   const x = requiredRank(context, 0, 4)
   const weight = requiredRank(context, 1, 4)
-  return { x, weight, dtype: sameDType(context, [0, 1, 2]), groups: intAttribute(context, "group", 1) }
+  const groups = intAttribute(context, "group", 1)
+  if (groups < 1) shapeError(context, `there can't be ${groups} groups.`)
+  return { x, weight, dtype: sameDType(context, [0, 1, 2]), groups }
 }
 
-function windows(
-  context: OperatorContext,
-  x: ValueType,
-  weight: ValueType,
-  size: (
-    length: number,
-    window: number,
-    stride: number,
-    before: number,
-    after: number,
-    axis: number,
-  ) => number,
-): number[] {
-  const strides = intsAttribute(context, "strides", [1, 1])
-  const pads = intsAttribute(context, "pads", [0, 0, 0, 0])
-  const dilations = intsAttribute(context, "dilations", [1, 1])
-  return [0, 1].map(axis => {
-    const length = x.shape[axis + 2]
-    const kernel = weight.shape[axis + 2]
-    if (typeof length !== "number" || typeof kernel !== "number") {
-      shapeError(context, "height and width must be known.")
-    }
-    const window = (dilations[axis] ?? 1) * (kernel - 1) + 1
-    const out = size(length, window, strides[axis] ?? 1, pads[axis] ?? 0, pads[axis + 2] ?? 0, axis)
-    if (out < 1) shapeError(context, `the window of ${window} pixels is larger than the padded input.`)
-    return out
-  })
+function kernelSize(context: OperatorContext, weight: ValueType): readonly number[] {
+  const size = [knownSize(context, weight, 2), knownSize(context, weight, 3)]
+  const declared = intsAttribute(context, "kernel_shape", size)
+  if (declared.join() !== size.join()) {
+    shapeError(
+      context,
+      `kernel_shape ${formatShape(declared)} differs from the weight's ${formatShape(size)}.`,
+    )
+  }
+  return size
+}
+
+function checkBias(context: OperatorContext, channels: number): void {
+  const bias = context.inputs[2]
+  if (bias && (bias.shape.length !== 1 || bias.shape[0] !== channels)) {
+    shapeError(context, `the bias must have one number for each of ${channels} output channels.`)
+  }
 }
 
 export const convolutionOperators: Readonly<Record<string, OperatorRule>> = {

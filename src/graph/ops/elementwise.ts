@@ -2,7 +2,7 @@ import type { DType } from "../../tensor.ts"
 import type { Value } from "../builder.ts"
 import type { OperatorContext, OperatorRule } from "../operators.ts"
 import { required, sameDType, shapeError } from "../operators.ts"
-import type { Dim } from "../types.ts"
+import type { Dim, ValueType } from "../types.ts"
 import { formatShape } from "../types.ts"
 
 /** The common shape of several shapes under NumPy's broadcasting; a symbolic size fits itself and 1. */
@@ -23,35 +23,39 @@ export function broadcastShapes(
 
 const unaryRule: OperatorRule = { infer: context => [required(context, 0)] }
 
-/** An operator on equal types with broadcasting whose result has type `dtype`, or the operands' where absent. */
-function broadcastRule(dtype?: DType): OperatorRule {
+/** An operator on equal types with broadcasting, from operands and to a result of the given types where they are. */
+function broadcastRule({ from, to }: { readonly from?: DType; readonly to?: DType } = {}): OperatorRule {
   return {
     infer: context => {
       const inputs = context.inputs.map((_, index) => required(context, index))
-      const common = sameDType(context, [...inputs.keys()])
-      const shape = broadcastShapes(
-        context,
-        inputs.map(input => input.shape),
-      )
-      return [{ dtype: dtype ?? common, shape }]
+      const dtype = sameDType(context, [...inputs.keys()])
+      if (from && dtype !== from) shapeError(context, `the operands must be ${from}.`)
+      return [{ dtype: to ?? dtype, shape: broadcastShapes(context, inputs.map(shapeOf)) }]
     },
   }
+}
+
+const notRule: OperatorRule = {
+  infer: context => {
+    const x = required(context, 0)
+    return x.dtype === "bool" ? [x] : shapeError(context, "the operand must be bool.")
+  },
 }
 
 const whereRule: OperatorRule = {
   infer: context => {
     const inputs = [0, 1, 2].map(index => required(context, index))
     if (inputs[0]!.dtype !== "bool") shapeError(context, "the condition must be bool.")
-    const shape = broadcastShapes(
-      context,
-      inputs.map(input => input.shape),
-    )
-    return [{ dtype: sameDType(context, [1, 2]), shape }]
+    return [{ dtype: sameDType(context, [1, 2]), shape: broadcastShapes(context, inputs.map(shapeOf)) }]
   },
 }
 
+function shapeOf(type: ValueType): readonly Dim[] {
+  return type.shape
+}
+
 const unaryNames = [
-  "Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Identity", "Log", "Neg", "Not", "Reciprocal",
+  "Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "Identity", "Log", "Neg", "Reciprocal",
   "Relu", "Elu", "LeakyRelu", "Sigmoid", "Sign", "Sin", "Softplus", "Sqrt", "Tanh",
 ] as const // biome-ignore format: one list
 
@@ -61,11 +65,14 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
     ["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"].map(name => [name, broadcastRule()]),
   ),
   ...Object.fromEntries(
-    ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or"].map(name => [
+    ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"].map(name => [
       name,
-      broadcastRule("bool"),
+      broadcastRule({ to: "bool" }),
     ]),
   ),
+  And: broadcastRule({ from: "bool" }),
+  Or: broadcastRule({ from: "bool" }),
+  Not: notRule,
   Clip: unaryRule,
   Where: whereRule,
 }
@@ -74,14 +81,17 @@ export const elementwiseOperators: Readonly<Record<string, OperatorRule>> = {
 export type Operand = Value | number
 
 type Unary = (x: Value) => Value
-type Binary = (a: Operand, b: Operand) => Value
+type Binary = {
+  (a: Value, b: Operand): Value
+  (a: Operand, b: Value): Value
+}
 
 function unary(op: (typeof unaryNames)[number]): Unary {
   return x => x.builder.apply(op, [x])[0]!
 }
 
 function binary(op: "Add" | "Sub" | "Mul" | "Div" | "Pow"): Binary {
-  return (a, b) => {
+  return (a: Operand, b: Operand) => {
     const { builder } = typeof a === "number" ? (b as Value) : a
     const [left, right] = [a, b].map(x => (typeof x === "number" ? builder.scalar(x) : x))
     return builder.apply(op, [left, right])[0]!

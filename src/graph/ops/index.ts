@@ -8,8 +8,7 @@ import { reductionOperators } from "./reduction.ts"
 import { resizeOperators } from "./resize.ts"
 import { shapeOperators } from "./shape.ts"
 
-/** Every standard operator that the builder can use, by its ONNX name: one rule each. */
-export const operators: Readonly<Record<string, OperatorRule>> = {
+const rules: Readonly<Record<string, OperatorRule>> = {
   ...elementwiseOperators,
   ...convolutionOperators,
   ...matmulOperators,
@@ -19,3 +18,6 @@ export const operators: Readonly<Record<string, OperatorRule>> = {
   ...resizeOperators,
   ...shapeOperators,
 }
+
+/** Every standard operator that the builder can use, by its ONNX name: one rule each. */
+export const operators: ReadonlyMap<string, OperatorRule> = new Map(Object.entries(rules))

@@ -1,6 +1,7 @@
 import type { Value } from "../builder.ts"
 import type { OperatorRule } from "../operators.ts"
 import { intAttribute, required, requiredRank, sameDType, shapeError } from "../operators.ts"
+import { formatShape } from "../types.ts"
 import { broadcastShapes } from "./elementwise.ts"
 
 /** Matrix product over the last two dimensions; the others broadcast. */
@@ -22,8 +23,9 @@ const matMulRule: OperatorRule = {
   infer: context => {
     const a = required(context, 0)
     const b = required(context, 1)
-    if (a.shape.length < 2 || b.shape.length < 2)
+    if (a.shape.length < 2 || b.shape.length < 2) {
       shapeError(context, "both inputs need at least 2 dimensions.")
+    }
     if (a.shape.at(-1) !== b.shape.at(-2)) shapeError(context, "the inner sizes differ.")
     const batch = broadcastShapes(context, [a.shape.slice(0, -2), b.shape.slice(0, -2)])
     return [{ dtype: sameDType(context, [0, 1]), shape: [...batch, a.shape.at(-2)!, b.shape.at(-1)!] }]
@@ -39,7 +41,9 @@ const gemmRule: OperatorRule = {
     if (inner !== innerB) shapeError(context, "the inner sizes differ.")
     const shape = [rows!, columns!]
     const bias = context.inputs[2]
-    if (bias) broadcastShapes(context, [shape, bias.shape])
+    if (bias && formatShape(broadcastShapes(context, [shape, bias.shape])) !== formatShape(shape)) {
+      shapeError(context, `the bias is larger than the product ${formatShape(shape)}.`)
+    }
     return [{ dtype: sameDType(context, [0, 1, 2]), shape }]
   },
 }

@@ -1,6 +1,7 @@
 import type { Value } from "../builder.ts"
 import type { OperatorRule } from "../operators.ts"
-import { intsAttribute, requiredRank, shapeError } from "../operators.ts"
+import { intAttribute, intsAttribute, requiredRank, shapeError } from "../operators.ts"
+import { imageWindows, windowCount } from "./windows.ts"
 
 /** Means of the `size` × `size` squares that tile `x` [N, C, H, W]. */
 export function averagePool(x: Value, size: number): Value {
@@ -15,16 +16,10 @@ export function averagePool(x: Value, size: number): Value {
 
 const poolRule: OperatorRule = {
   infer: context => {
-    const { dtype, shape } = requiredRank(context, 0, 4)
-    const kernel = intsAttribute(context, "kernel_shape", [])
-    const strides = intsAttribute(context, "strides", [1, 1])
-    const pads = intsAttribute(context, "pads", [0, 0, 0, 0])
-    const size = [0, 1].map(axis => {
-      const length = shape[axis + 2]
-      if (typeof length !== "number") shapeError(context, "height and width must be known.")
-      return Math.floor((length + pads[axis]! + pads[axis + 2]! - kernel[axis]!) / strides[axis]! + 1)
-    })
-    return [{ dtype, shape: [...shape.slice(0, 2), ...size] }]
+    const x = requiredRank(context, 0, 4)
+    if (intAttribute(context, "ceil_mode", 0) !== 0) shapeError(context, "ceil_mode is not supported.")
+    const windows = imageWindows(context, x, intsAttribute(context, "kernel_shape", []))
+    return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...windows.map(w => windowCount(context, w))] }]
   },
 }
 

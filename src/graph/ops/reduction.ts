@@ -1,6 +1,6 @@
 import type { Value } from "../builder.ts"
 import type { OperatorRule } from "../operators.ts"
-import { intAttribute, normalizeAxis, required, requiredInts } from "../operators.ts"
+import { intAttribute, normalizeAxes, normalizeAxis, required, requiredInts } from "../operators.ts"
 
 type Reduction = (x: Value, axes: readonly number[], options?: { readonly keepDims?: boolean }) => Value
 
@@ -18,14 +18,15 @@ export function softmax(x: Value): Value {
   return x.builder.apply("Softmax", [x], { axis: { kind: "int", value: -1 } })[0]!
 }
 
-// In opset 18 and later every reduction takes its axes as an input; without them it reduces everything.
+// From opset 18 on every reduction takes its axes as an input; without them it reduces everything or nothing.
 const reductionRule: OperatorRule = {
   infer: context => {
     const { dtype, shape } = required(context, 0)
     const keepDims = intAttribute(context, "keepdims", 1) === 1
     const given = context.inputs[1] ? requiredInts(context, 1) : []
-    const axes = new Set(given.map(axis => normalizeAxis(context, axis, shape.length)))
-    const reduced = (axis: number): boolean => axes.size === 0 || axes.has(axis)
+    const axes = normalizeAxes(context, given, shape.length)
+    const all = axes.size === 0 && intAttribute(context, "noop_with_empty_axes", 0) === 0
+    const reduced = (axis: number): boolean => all || axes.has(axis)
     return [
       {
         dtype,
@@ -37,9 +38,17 @@ const reductionRule: OperatorRule = {
   },
 }
 
+const softmaxRule: OperatorRule = {
+  infer: context => {
+    const x = required(context, 0)
+    normalizeAxis(context, intAttribute(context, "axis", -1), x.shape.length)
+    return [x]
+  },
+}
+
 export const reductionOperators: Readonly<Record<string, OperatorRule>> = {
   ...Object.fromEntries(
     ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceSumSquare"].map(op => [op, reductionRule]),
   ),
-  Softmax: { infer: context => [required(context, 0)] },
+  Softmax: softmaxRule,
 }

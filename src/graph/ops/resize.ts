@@ -17,11 +17,12 @@ const resizeRule: OperatorRule = {
   infer: context => {
     const { dtype, shape } = required(context, 0)
     const scales = context.constant(2)
-    if (!scales || scales.data.length !== shape.length) {
+    if (context.inputs[3] || context.attributes.axes || scales?.data.length !== shape.length) {
       shapeError(context, "input 2 must be a constant with one scale per dimension.")
     }
     const sizes = shape.map((size, axis) => {
       const scale = Number(scales.data[axis])
+      if (!(scale > 0 && scale < Number.MAX_SAFE_INTEGER)) shapeError(context, `${scale} is no scale.`)
       if (typeof size === "number") return Math.floor(size * scale)
       return scale === 1 ? size : shapeError(context, `the size of axis ${axis} must be known.`)
     })

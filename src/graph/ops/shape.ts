@@ -3,9 +3,10 @@ import type { Value } from "../builder.ts"
 import { dtypeCode, dtypeFromCode } from "../onnx-types.ts"
 import type { OperatorContext, OperatorRule } from "../operators.ts"
 import {
-  constantInts,
   intAttribute,
   intsAttribute,
+  knownSize,
+  normalizeAxes,
   normalizeAxis,
   required,
   requiredInts,
@@ -80,10 +81,13 @@ const reshapeRule: OperatorRule = {
   infer: context => {
     const { dtype, shape } = required(context, 0)
     const target = requiredInts(context, 1)
+    const zeroCopies = intAttribute(context, "allowzero", 0) === 0
     const sizes: Dim[] = target.map((size, axis) => {
-      if (size !== 0) return size
+      if (size < -1) shapeError(context, `${size} is no size.`)
+      if (size !== 0 || !zeroCopies) return size
       return shape[axis] ?? shapeError(context, `dimension ${axis} has nothing to copy.`)
     })
+    if (target.filter(size => size === -1).length > 1) shapeError(context, "only one size can be left open.")
     const have = factor(shape)
     const want = factor(sizes.filter(size => size !== -1))
     const free = sizes.indexOf(-1)
@@ -132,54 +136,61 @@ const transposeRule: OperatorRule = {
 
 const concatRule: OperatorRule = {
   infer: context => {
+    const first = required(context, 0)
     const inputs = context.inputs.map((_, index) => required(context, index))
-    const [first] = inputs
-    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), first!.shape.length)
+    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), first.shape.length)
     const fits = inputs.every(
       ({ shape }) =>
-        shape.length === first!.shape.length &&
-        shape.every((size, i) => (i === axis ? typeof size === "number" : size === first!.shape[i])),
+        shape.length === first.shape.length &&
+        shape.every((size, i) => i === axis || size === first.shape[i]),
     )
-    if (!fits) shapeError(context, `sizes may differ only along axis ${axis}, and must be known there.`)
-    const total = inputs.reduce((sum, { shape }) => sum + (shape[axis] as number), 0)
-    return [{ dtype: sameDType(context, [...inputs.keys()]), shape: first!.shape.with(axis, total) }]
+    if (!fits) shapeError(context, `sizes may differ only along axis ${axis}.`)
+    const total = inputs.reduce((sum, input) => sum + knownSize(context, input, axis), 0)
+    return [{ dtype: sameDType(context, [...inputs.keys()]), shape: first.shape.with(axis, total) }]
   },
 }
 
 const sliceRule: OperatorRule = {
   infer: context => {
-    const { dtype, shape } = required(context, 0)
+    const x = required(context, 0)
     const starts = requiredInts(context, 1)
     const ends = requiredInts(context, 2)
     const axes = context.inputs[3] ? requiredInts(context, 3) : [...starts.keys()]
     const steps = context.inputs[4] ? requiredInts(context, 4) : starts.map(() => 1)
-    const sizes = [...shape]
-    for (const [i, given] of axes.entries()) {
-      const axis = normalizeAxis(context, given, shape.length)
-      const size = shape[axis]
-      if (typeof size !== "number") shapeError(context, `the size of axis ${axis} must be known.`)
-      const step = steps[i]!
-      const [low, high] = step > 0 ? [0, size] : [-1, size - 1]
-      const clamp = (n: number): number => Math.min(Math.max(n < 0 ? n + size : n, low), high)
-      sizes[axis] = Math.max(0, Math.ceil((clamp(ends[i]!) - clamp(starts[i]!)) / step))
+    if ([ends, axes, steps].some(list => list.length !== starts.length) || steps.includes(0)) {
+      shapeError(context, "starts, ends, axes and steps must be equally many, and no step 0.")
     }
-    return [{ dtype, shape: sizes }]
+    const sizes = [...x.shape]
+    for (const [i, axis] of [...normalizeAxes(context, axes, x.shape.length)].entries()) {
+      const size = knownSize(context, x, axis)
+      const step = steps[i]!
+      const within = (n: number, low: number, high: number): number =>
+        Math.min(Math.max(n < 0 ? n + size : n, low), high)
+      const start = step > 0 ? within(starts[i]!, 0, size) : within(starts[i]!, 0, size - 1)
+      const end = step > 0 ? within(ends[i]!, 0, size) : within(ends[i]!, -1, size - 1)
+      sizes[axis] = Math.max(0, Math.ceil((end - start) / step))
+    }
+    return [{ dtype: x.dtype, shape: sizes }]
   },
 }
 
 const splitRule: OperatorRule = {
   infer: context => {
-    const { dtype, shape } = required(context, 0)
-    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), shape.length)
-    const size = shape[axis]
-    if (typeof size !== "number") shapeError(context, `the size of axis ${axis} must be known.`)
-    const count = intAttribute(context, "num_outputs", context.outputCount)
+    const x = required(context, 0)
+    const axis = normalizeAxis(context, intAttribute(context, "axis", 0), x.shape.length)
+    const size = knownSize(context, x, axis)
+    const count = context.outputCount
     const chunk = Math.ceil(size / count)
-    const sizes =
-      constantInts(context, 1) ?? Array.from({ length: count }, (_, i) => Math.min(chunk, size - i * chunk))
-    if (sizes.reduce((a, b) => a + b, 0) !== size)
-      shapeError(context, `pieces of ${formatShape(sizes)} don't add up.`)
-    return sizes.map(piece => ({ dtype, shape: shape.with(axis, piece) }))
+    const sizes = context.inputs[1]
+      ? requiredInts(context, 1)
+      : Array.from({ length: count }, (_, i) => Math.min(chunk, size - i * chunk))
+    const fits =
+      intAttribute(context, "num_outputs", count) === count &&
+      sizes.length === count &&
+      sizes.every(piece => piece >= 0) &&
+      sizes.reduce((a, b) => a + b, 0) === size
+    if (!fits) shapeError(context, `${size} can't be cut into ${count} pieces of ${formatShape(sizes)}.`)
+    return sizes.map(piece => ({ dtype: x.dtype, shape: x.shape.with(axis, piece) }))
   },
 }
 
@@ -191,8 +202,9 @@ const expandRule: OperatorRule = {
     const sizes = Array.from({ length: rank }, (_, axis): Dim => {
       const have = shape[axis - (rank - shape.length)] ?? 1
       const want = target[axis - (rank - target.length)] ?? 1
-      if (have !== 1 && want !== 1 && have !== want)
+      if (have !== 1 && want !== 1 && have !== want) {
         shapeError(context, `can't become ${formatShape(target)}.`)
+      }
       return have === 1 ? want : have
     })
     return [{ dtype, shape: sizes }]
@@ -203,6 +215,9 @@ const gatherRule: OperatorRule = {
   infer: context => {
     const table = required(context, 0)
     const indices = required(context, 1)
+    if (indices.dtype !== "int64" && indices.dtype !== "int32") {
+      shapeError(context, "indices must be int64 or int32.")
+    }
     const axis = normalizeAxis(context, intAttribute(context, "axis", 0), table.shape.length)
     return [{ dtype: table.dtype, shape: table.shape.toSpliced(axis, 1, ...indices.shape) }]
   },
@@ -210,17 +225,22 @@ const gatherRule: OperatorRule = {
 
 const padRule: OperatorRule = {
   infer: context => {
-    const { dtype, shape } = required(context, 0)
+    const x = required(context, 0)
     const pads = requiredInts(context, 1)
-    if (pads.length !== 2 * shape.length)
-      shapeError(context, `needs ${2 * shape.length} pads, got ${pads.length}.`)
-    const sizes = shape.map((size, axis) => {
-      const extra = pads[axis]! + pads[axis + shape.length]!
-      if (typeof size === "string" && extra !== 0)
-        shapeError(context, `axis ${axis} has no fixed size to pad.`)
-      return typeof size === "string" ? size : size + extra
-    })
-    return [{ dtype, shape: sizes }]
+    const axes = context.inputs[3]
+      ? [...normalizeAxes(context, requiredInts(context, 3), x.shape.length)]
+      : [...x.shape.keys()]
+    if (pads.length !== 2 * axes.length) {
+      shapeError(context, `needs ${2 * axes.length} pads, got ${pads.length}.`)
+    }
+    const sizes = [...x.shape]
+    for (const [i, axis] of axes.entries()) {
+      const extra = pads[i]! + pads[i + axes.length]!
+      if (extra === 0) continue
+      const size = knownSize(context, x, axis) + extra
+      sizes[axis] = size < 0 ? shapeError(context, `axis ${axis} can't lose ${-extra}.`) : size
+    }
+    return [{ dtype: x.dtype, shape: sizes }]
   },
 }
 
@@ -247,13 +267,13 @@ function axesRule(
 
 const unsqueezeRule = axesRule((context, { shape }, axes) => {
   const rank = shape.length + axes.length
-  const added = new Set(axes.map(axis => normalizeAxis(context, axis, rank)))
+  const added = normalizeAxes(context, axes, rank)
   const rest = shape[Symbol.iterator]()
   return Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : rest.next().value!))
 })
 
 const squeezeRule = axesRule((context, { shape }, axes) => {
-  const dropped = new Set(axes.map(axis => normalizeAxis(context, axis, shape.length)))
+  const dropped = normalizeAxes(context, axes, shape.length)
   if ([...dropped].some(axis => shape[axis] !== 1)) shapeError(context, "only dimensions of size 1 can go.")
   return shape.filter((_, axis) => !dropped.has(axis))
 })

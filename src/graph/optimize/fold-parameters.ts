@@ -1,5 +1,5 @@
 import { elementCount } from "../../tensor.ts"
-import { removeUnused } from "../builder.ts"
+import { removeUnused } from "../remove-unused.ts"
 import type { Graph, Initializer, Node, ParameterSource } from "../types.ts"
 
 type Weight = Exclude<Initializer, { kind: "constant" }>
