@@ -7,10 +7,7 @@ import { ImageError } from "./errors.ts"
 import type { ImageChannels, ImageType, Pixels } from "./pixels.ts"
 import { encodePng } from "./png.ts"
 import { type ImageReadLimits, type ImageSource, readPixels } from "./read.ts"
-import { pixelsToTensor, tensorToPixels } from "./tensor-pixels.ts"
-
-/** The numbers that black and white stand for in a tensor: [0, 1] in score_sde's VE models, [-1, 1] in DDPM. */
-export type TensorRange = readonly [black: number, white: number]
+import { pixelsToTensor, type TensorRange, tensorToPixels } from "./tensor-pixels.ts"
 
 /** Options of {@link Image.read}. */
 export interface ImageReadOptions extends ImageReadLimits {

@@ -3,19 +3,20 @@ import type { Tensor } from "../tensor.ts"
 import { ImageError } from "./errors.ts"
 import type { ImageChannels, Pixels } from "./pixels.ts"
 
+/** The numbers that black and white stand for in a tensor: [0, 1] in score_sde's VE models, [-1, 1] in DDPM. */
+export type TensorRange = readonly [black: number, white: number]
+
 /**
  * The bytes of each picture in a tensor of shape [N, C, H, W] or [C, H, W]: clamped to [0, 1], times 255, rounded half
  * to even, all in float32 as NumPy does it for Diffusers.
  *
  * @param range - What black and white are in the tensor; `auto` takes each picture's own least and greatest number.
  * @throws ImageError `INVALID_TENSOR` for other shapes and element types, no pixels, or numbers that are NaN.
+ * @throws InputError `INVALID_ARGUMENT` when the range is none.
  */
-export function tensorToPixels(
-  tensor: Tensor,
-  range: readonly [black: number, white: number] | "auto",
-): Pixels[] {
-  const [count, channels, height, width] = pictureShape(tensor)
+export function tensorToPixels(tensor: Tensor, range: TensorRange | "auto"): Pixels[] {
   if (range !== "auto") checkRange(range)
+  const [count, channels, height, width] = pictureShape(tensor)
   const values = tensor.data as Float32Array
   const plane = height * width
   return Array.from({ length: count }, (_, n) => {
@@ -23,25 +24,30 @@ export function tensorToPixels(
     const picture = values.subarray(start, start + channels * plane)
     const [black, white] = range === "auto" ? extremes(picture) : range
     const span = white - black
-    const data = new Uint8Array(channels * plane)
+    // Clamps to [0, 255] and rounds half to even by itself.
+    const bytes = new Uint8ClampedArray(channels * plane)
     for (let c = 0; c < channels; c++) {
       for (let i = 0; i < plane; i++) {
-        const value = picture[c * plane + i]!
-        // Black and white at 0 and 1 leave the number as it is, to the last bit.
-        const unit = Math.fround(Math.fround(value - black) / span)
-        if (Number.isNaN(unit)) throw notANumber(tensor, n, c, i, width)
-        data[i * channels + c] = unit <= 0 ? 0 : unit >= 1 ? 255 : roundHalfToEven(Math.fround(unit * 255))
+        const value = Math.fround(Math.fround(picture[c * plane + i]! - black) / span)
+        if (Number.isNaN(value)) throw notANumber(tensor, n, c, i, width)
+        bytes[i * channels + c] = Math.fround(value * 255)
       }
     }
-    return { width, height, channels, data }
+    return { width, height, channels, data: new Uint8Array(bytes.buffer) }
   })
 }
 
-/** A float32 tensor of shape [1, C, H, W] in which 0 is `black` and 255 is `white`. */
+/**
+ * A float32 tensor of shape [1, C, H, W] in which byte 0 is black and byte 255 is white.
+ *
+ * @throws InputError `INVALID_ARGUMENT` when the range is none.
+ */
 export function pixelsToTensor(
   { width, height, channels, data }: Pixels,
-  [black, white]: readonly [black: number, white: number],
+  range: TensorRange,
 ): Tensor<"float32"> {
+  checkRange(range)
+  const [black, white] = range
   const level = Float32Array.from(
     { length: 256 },
     (_, byte) => Math.fround(byte / 255) * (white - black) + black,
@@ -54,7 +60,7 @@ export function pixelsToTensor(
   return { dtype: "float32", shape: [1, channels, height, width], data: values }
 }
 
-function checkRange([black, white]: readonly [black: number, white: number]): void {
+function checkRange([black, white]: TensorRange): void {
   if (!Number.isFinite(black) || !Number.isFinite(white) || black === white) {
     throw new InputError("INVALID_ARGUMENT", `Black cannot be ${black} where white is ${white}.`, {
       hint: "Give a range of two different numbers, such as [0, 1] or [-1, 1].",
@@ -90,12 +96,6 @@ function extremes(values: Float32Array): [number, number] {
     if (value > greatest) greatest = value
   }
   return least < greatest ? [least, greatest] : [least, least + 1]
-}
-
-function roundHalfToEven(value: number): number {
-  const floor = Math.floor(value)
-  const rest = value - floor
-  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor
 }
 
 function notANumber({ shape }: Tensor, n: number, channel: number, i: number, width: number): ImageError {

@@ -44,11 +44,9 @@ export function resolveGenerator(options: RandomOptions, kind: GeneratorKind = "
 
 /** The one generator that a generator or a list of them means. */
 export function asGenerator(generator: GeneratorInput): RandomGenerator {
-  return "randn" in generator
-    ? generator
-    : generator.length === 1
-      ? generator[0]!
-      : new GeneratorList(generator)
+  if ("randn" in generator) return generator
+  const [only] = generator
+  return generator.length === 1 && only ? only : new GeneratorList(generator)
 }
 
 /**

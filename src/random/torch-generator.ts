@@ -10,9 +10,9 @@ import { decodeTorchState, encodeTorchState } from "./torch-state.ts"
  * The generator of PyTorch on the CPU, `torch.Generator("cpu")`: the same seed gives the same numbers, so that a
  * pipeline gives the picture that Diffusers gives.
  *
- * The numbers equal PyTorch's bit for bit where it runs with AVX2 or AVX-512, which is nearly every x86 machine. Its
- * other builds (Arm, x86 without AVX2) compute the same normal numbers up to 2e-6 away. PyTorch draws on CUDA and MPS
- * in other ways, and so does Diffusers with a generator on these devices.
+ * The numbers equal PyTorch's bit for bit where it runs with AVX2 or AVX-512, on nearly every x86 machine. Without
+ * them, and on Arm, PyTorch itself rounds in another way, and its normal numbers are up to 2e-6 away. Its generators on
+ * CUDA and MPS give other numbers altogether.
  */
 export class TorchGenerator implements RandomGenerator {
   #seed: bigint

@@ -90,6 +90,9 @@ describe("fromTensor", () => {
     range => {
       const call = () => Image.fromTensor(float32([1, 1, 1], [0]), { range })
       expect(call).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }))
+      expect(() => gradient(1, 1, 1).toTensor({ range })).toThrow(
+        expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+      )
     },
   )
 
