@@ -3,6 +3,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config"
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/setup/swiftshader.ts"],
     testTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
