@@ -1,3 +1,4 @@
+import { throwIfAborted } from "../errors.ts"
 import { FileError } from "./file-error.ts"
 
 /** Random access to the bytes of a file, a blob or memory. */
@@ -24,5 +25,35 @@ export function checkRange(source: Pick<ByteSource, "name" | "size">, offset: nu
       "FILE_TRUNCATED",
       `${source.name} has ${source.size} bytes, so ${length} bytes at ${offset} cannot be read.`,
     )
+  }
+}
+
+/** A source over bytes in memory. */
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
+  const size = bytes.length
+  return {
+    name,
+    size,
+    async read(offset, length, signal) {
+      throwIfAborted(signal)
+      checkRange({ name, size }, offset, length)
+      return new Uint8Array(bytes.subarray(offset, offset + length))
+    },
+    async close() {},
+  }
+}
+
+/** A source over a `Blob` or `File`; only the ranges that are read come into memory. */
+export function blobSource(name: string, blob: Blob): ByteSource {
+  const { size } = blob
+  return {
+    name,
+    size,
+    async read(offset, length, signal) {
+      throwIfAborted(signal)
+      checkRange({ name, size }, offset, length)
+      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer())
+    },
+    async close() {},
   }
 }

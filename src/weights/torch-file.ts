@@ -53,7 +53,7 @@ export async function openTorchFile(source: ByteSource, signal?: AbortSignal): P
 }
 
 /** Whether the source starts as a zip file does. */
-export async function isZip(source: ByteSource, signal?: AbortSignal): Promise<boolean> {
+async function isZip(source: ByteSource, signal?: AbortSignal): Promise<boolean> {
   if (source.size < 4) return false
   const [p, k, three, four] = await source.read(0, 4, signal)
   return p === 0x50 && k === 0x4b && three === 3 && four === 4

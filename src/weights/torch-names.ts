@@ -3,10 +3,12 @@ import { NumpyType, numpyScalar } from "./numpy-scalar.ts"
 import { TorchStorage, TorchTensor } from "./torch-tensor.ts"
 import {
   PickleFunction,
+  type PickleKey,
   type PickleNames,
   PickleObject,
   PickleRefusal,
   type PickleValue,
+  requireKey,
 } from "./unpickler.ts"
 
 /** The class of a storage; only its element type matters. */
@@ -39,12 +41,17 @@ const typeNames: ReadonlySet<string> = new Set(
   ),
 )
 
-const newDictionary = new PickleFunction(args => {
-  const [items = []] = args
-  if (items instanceof Map) return new Map(items)
-  if (!Array.isArray(items) || items.length > 0)
-    throw new PickleRefusal("an ordered dictionary made from a list")
-  return new Map()
+/** Python 3 makes an empty dictionary and sets its items; Python 2 gives a list of pairs. */
+const newDictionary = new PickleFunction(([pairs = []]) => {
+  if (!Array.isArray(pairs)) throw new PickleRefusal("an ordered dictionary that is not made from a list")
+  const dictionary = new Map<PickleKey, PickleValue>()
+  // The list is emptied, so that no pickle can have one long list copied over and over.
+  for (const pair of pairs.splice(0)) {
+    const [key, value] = Array.isArray(pair) ? pair : []
+    if (key === undefined || value === undefined) throw new PickleRefusal("an item that is no pair")
+    dictionary.set(requireKey(key), value)
+  }
+  return dictionary
 })
 
 const rebuildTensor = new PickleFunction(
@@ -55,8 +62,9 @@ const rebuildParameter = new PickleFunction(([tensor]) => requireTensor(tensor))
 
 /** Arguments: the function that rebuilds the tensor, its class, the function's arguments, attributes. */
 const rebuildFromType = new PickleFunction(([rebuild, , args]) => {
-  if (rebuild !== rebuildTensor || !Array.isArray(args))
+  if (rebuild !== rebuildTensor || !Array.isArray(args)) {
     throw new PickleRefusal("a tensor of an unknown kind")
+  }
   return rebuildTensor.call(args)
 })
 
@@ -69,9 +77,13 @@ const tensorClass = new PickleFunction(() => {
   throw new PickleRefusal("a tensor made by its class")
 })
 
-/** `codecs.encode(text, "latin1")`: how protocol 2 writes bytes. */
+/** More than any number has, and little enough that a pickle which repeats it stays harmless. */
+const maxEncodedBytes = 1024
+
+/** `codecs.encode(text, "latin1")`: how protocol 2 writes bytes, here those of NumPy's numbers. */
 const encodeLatin1 = new PickleFunction(([text, encoding]) => {
   if (typeof text !== "string" || encoding !== "latin1") throw new PickleRefusal("bytes in another encoding")
+  if (text.length > maxEncodedBytes) throw new PickleRefusal(`${text.length} bytes written as text`)
   return Uint8Array.from(text, character => character.charCodeAt(0))
 })
 

@@ -49,11 +49,13 @@ export class TorchTensor extends PickleObject {
     if (!isSizes(shape) || !isSizes(strides) || shape.length !== strides.length) {
       throw new PickleRefusal("a tensor whose shape and strides don't fit each other")
     }
-    const end = elementCount(shape) === 0 ? 0 : offset + stridedExtent(shape, strides)
-    if (!(end <= storage.size)) {
+    const count = elementCount(shape)
+    if (!Number.isSafeInteger(count)) throw new PickleRefusal(`a tensor of shape [${shape.join(", ")}]`)
+    const end = count === 0 ? 0 : offset + stridedExtent(shape, strides)
+    if (end > storage.size) {
       throw new PickleRefusal(`a tensor that reaches element ${end} of a storage of ${storage.size}`)
     }
-    if (elementCount(shape) > Math.max(storage.size, maxRepeatedElements)) {
+    if (count > Math.max(storage.size, maxRepeatedElements)) {
       throw new PickleRefusal(
         `a tensor of shape [${shape.join(", ")}] over a storage of ${storage.size} elements`,
       )

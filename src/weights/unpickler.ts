@@ -254,7 +254,7 @@ function appendTo(list: PickleValue, values: readonly PickleValue[]): void {
 function setItems(dict: PickleValue, items: readonly PickleValue[]): void {
   if (!(dict instanceof Map)) throw new PickleRefusal("items are set on something that is no dictionary")
   if (items.length % 2 !== 0) throw new PickleRefusal("a key without a value")
-  for (let i = 0; i < items.length; i += 2) dict.set(key(items[i]!), items[i + 1]!)
+  for (let i = 0; i < items.length; i += 2) dict.set(requireKey(items[i]!), items[i + 1]!)
 }
 
 function dictionary(items: readonly PickleValue[]): Map<PickleKey, PickleValue> {
@@ -265,10 +265,11 @@ function dictionary(items: readonly PickleValue[]): Map<PickleKey, PickleValue> 
 
 function addTo(set: PickleValue, values: readonly PickleValue[]): void {
   if (!(set instanceof Set)) throw new PickleRefusal("values are added to something that is no set")
-  for (const value of values) set.add(key(value))
+  for (const value of values) set.add(requireKey(value))
 }
 
-function key(value: PickleValue): PickleKey {
+/** @throws PickleRefusal for what cannot be a {@link PickleKey}. */
+export function requireKey(value: PickleValue): PickleKey {
   if (typeof value === "object" && value !== null) throw new PickleRefusal("a key that is no number or text")
   return value
 }
@@ -378,7 +379,7 @@ const operations: ReadonlyMap<number, Operation> = new Map<number, Operation>([
       addTo(m.top(), values)
     },
   ],
-  [0x91, m => m.push(new Set(m.popToMark().map(key)))], // FROZENSET
+  [0x91, m => m.push(new Set(m.popToMark().map(requireKey)))], // FROZENSET
 
   // Names
   [code("c"), m => m.pushGlobal(m.line(), m.line())], // GLOBAL

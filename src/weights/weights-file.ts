@@ -27,6 +27,7 @@ export interface WeightsFile {
    * elements. Float64 is rounded to nearest.
    *
    * @throws WeightsError `TENSOR_UNKNOWN`; `UNSUPPORTED` for a tensor of integers or booleans.
+   * @throws InputError `SHAPE_MISMATCH` when `target` has another number of elements.
    */
   readFloat32Into(name: string, target: Float32Array, signal?: AbortSignal): Promise<void>
   close(): Promise<void>

@@ -71,13 +71,8 @@ async function readDirectory(source: ByteSource, signal?: AbortSignal): Promise<
     if (error instanceof ScoreSdeError || !(error instanceof Error)) throw error
     if (error.message === zip.ERR_UNSAFE_FILENAME) {
       const name = String((error as { filename?: unknown }).filename)
-      throw new WeightsError(
-        "UNSAFE_PATH",
-        `${source.name} has an entry that leaves its folder: "${name}".`,
-        {
-          cause: error,
-        },
-      )
+      const message = `${source.name} has an entry that leaves its folder: "${name}".`
+      throw new WeightsError("UNSAFE_PATH", message, { cause: error })
     }
     if (error.message === zip.ERR_EOCDR_NOT_FOUND || error.message === zip.ERR_BAD_FORMAT) {
       throw new WeightsError("TRUNCATED", `${source.name} is cut off: the directory at its end is missing.`, {
@@ -105,14 +100,14 @@ function checkEntry(source: ByteSource, entry: FileEntry): void {
 /** Where an entry's data starts: behind a local header, whose length only the header itself knows. */
 async function findData(source: ByteSource, entry: FileEntry, signal?: AbortSignal): Promise<number> {
   const { filename, offset, compressedSize } = entry
-  if (offset + localHeaderBytes > source.size)
-    throw malformed(source, `the entry ${filename} leaves the file`)
+  const leavesFile = () => malformed(source, `the entry ${filename} leaves the file`)
+  if (offset + localHeaderBytes > source.size) throw leavesFile()
   const header = new DataView((await source.read(offset, localHeaderBytes, signal)).buffer)
   if (header.getUint32(0, true) !== localHeaderSignature) {
     throw malformed(source, `there is no entry where ${filename} should be`)
   }
   const start = offset + localHeaderBytes + header.getUint16(26, true) + header.getUint16(28, true)
-  if (start + compressedSize > source.size) throw malformed(source, `the entry ${filename} leaves the file`)
+  if (start + compressedSize > source.size) throw leavesFile()
   return start
 }
 
@@ -125,21 +120,20 @@ async function inflate(
   const bytes = new Uint8Array(entry.uncompressedSize)
   const compressed = await source.read(start, entry.compressedSize, signal)
   const inflated = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate-raw"))
+  const pieces = inflated.getReader()
   let filled = 0
   try {
-    for await (const piece of inflated) {
+    for (let next = await pieces.read(); !next.done; next = await pieces.read()) {
       throwIfAborted(signal)
-      if (piece.length > bytes.length - filled) throw new RangeError("more data than announced")
-      bytes.set(piece, filled)
-      filled += piece.length
+      if (next.value.length > bytes.length - filled) throw new RangeError("more data than announced")
+      bytes.set(next.value, filled)
+      filled += next.value.length
     }
   } catch (cause) {
+    pieces.cancel().catch(() => {})
     if (cause instanceof ScoreSdeError) throw cause
-    throw malformed(
-      source,
-      `the entry ${entry.filename} does not inflate (${(cause as Error).message})`,
-      cause,
-    )
+    const reason = (cause as Error).message
+    throw malformed(source, `the entry ${entry.filename} does not inflate (${reason})`, cause)
   }
   if (filled < bytes.length) throw malformed(source, `the entry ${entry.filename} is cut off`)
   return bytes

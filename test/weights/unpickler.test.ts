@@ -95,6 +95,11 @@ describe("the unpickler", () => {
       ],
     ],
     [
+      "an ordered dictionary of Python 2",
+      new Map([["a", 1]]),
+      [global("collections", "OrderedDict"), "](]", ...text("a"), "aK\x01ae\x85R."],
+    ],
+    [
       "a NumPy scalar",
       0.0002,
       [
@@ -217,6 +222,17 @@ describe("the unpickler", () => {
       [global("_codecs", "encode"), ...text("a"), ...text("rot13"), "\x86R."],
       "encoding",
     ],
+    [
+      "long bytes written as text",
+      [global("_codecs", "encode"), "X\x00\x10\x00\x00", "a".repeat(4096), ...text("latin1"), "\x86R."],
+      "4096 bytes",
+    ],
+    ["an ordered dictionary of numbers", [global("collections", "OrderedDict"), "K\x01\x85R."], "list"],
+    [
+      "an ordered dictionary of single items",
+      [global("collections", "OrderedDict"), "](]K\x01ae\x85R."],
+      "pair",
+    ],
     ["a NumPy object", [global("numpy", "dtype"), ...text("O8"), "\x85R."], '"O8"'],
     [
       "a NumPy number of the wrong size",
@@ -291,6 +307,13 @@ describe("tensors in a pickle", () => {
     ["beyond the storage", [...tensor(7, [2, 3], [3, 1]), "."]],
     ["with strides beyond the storage", [...tensor(0, [2, 3], [10, 1]), "."]],
     ["with shape and strides of two ranks", [...tensor(0, [2, 3], [1]), "."]],
+    [
+      "of a shape beyond numbers",
+      [
+        ...[global("torch._utils", "_rebuild_tensor_v2"), "(", ...storage("0", 12), "K\x00("],
+        ...[..."\x8a\x07\xff\xff\xff\xff\xff\xff\x0f".repeat(30), "K\x00t(", "K\x00".repeat(31), "t\x89NtR."],
+      ],
+    ],
     ["of too many dimensions", [...tensor(0, new Array(65).fill(1), new Array(65).fill(1)), "."]],
     ["that repeat their storage without bound", [...tensor(0, [255, 255, 255, 255], [0, 0, 0, 0]), "."]],
     ["with a storage of two types", [...storage("0", 4), ...storage("0", 4, "DoubleStorage"), "\x86."]],
