@@ -40,13 +40,10 @@ async function openByFirstBytes(source: ByteSource, options: OpenWeightsOptions)
   const start = await source.read(0, Math.min(source.size, lfsPointerStart.length), signal)
   const text = String.fromCharCode(...start)
   if (text === lfsPointerStart) {
-    throw new WeightsError(
-      "LFS_POINTER",
-      `${source.name} is a pointer of git-lfs, not the weights themselves.`,
-      {
-        hint: "Install git-lfs and run `git lfs pull` where you cloned it, or load the model by its Hub id.",
-      },
-    )
+    const message = `${source.name} is a pointer of git-lfs, not the weights themselves.`
+    throw new WeightsError("LFS_POINTER", message, {
+      hint: "Install git-lfs and run `git lfs pull` where you cloned it, or load the model by its Hub id.",
+    })
   }
   if (start.length < 9) {
     throw new WeightsError("TRUNCATED", `${source.name} has only ${source.size} bytes.`, {
@@ -61,13 +58,10 @@ async function openByFirstBytes(source: ByteSource, options: OpenWeightsOptions)
     const { openTorchFile, torchWeights } = await import("./torch-file.ts")
     return torchWeights(await openTorchFile(source, signal))
   }
-  throw new WeightsError(
-    "FORMAT_UNKNOWN",
-    `${source.name} is neither safetensors nor a file of torch.save.`,
-    {
-      hint: "Files of other frameworks have to be converted first.",
-    },
-  )
+  const message = `${source.name} is neither safetensors nor a file of torch.save.`
+  throw new WeightsError("FORMAT_UNKNOWN", message, {
+    hint: "Files of other frameworks have to be converted first.",
+  })
 }
 
 async function openShards(
@@ -100,11 +94,10 @@ async function openShards(
     for (const [name, shard] of weightMap) {
       const file = files.get(shard)!
       const info = file.tensors.get(name)
-      if (!info)
-        throw new WeightsError(
-          "MALFORMED",
-          `${index.name} says that ${shard} holds "${name}", but it does not.`,
-        )
+      if (!info) {
+        const message = `${index.name} says that ${shard} holds "${name}", but it does not.`
+        throw new WeightsError("MALFORMED", message)
+      }
       tensors.push({ ...info, load: signal => file.read(name, signal) })
     }
     const [first] = files.values()

@@ -88,13 +88,10 @@ export function torchWeights(file: TorchFile, dictionary: PickleValue = file.roo
     }
   }
   if (tensors.length === 0) {
-    throw new WeightsError(
-      "UNSUPPORTED",
-      `${file.name} is not a state dict: it holds ${describe(dictionary)}.`,
-      {
-        hint: "If it is a training checkpoint, convert it first.",
-      },
-    )
+    const message = `${file.name} is not a state dict: it holds ${describe(dictionary)}.`
+    throw new WeightsError("UNSUPPORTED", message, {
+      hint: "If it is a training checkpoint, convert it first.",
+    })
   }
   return weightsFile({
     name: file.name,
