@@ -106,7 +106,7 @@ export function createConfig<Values extends object>(
   values: Partial<Values> = {},
 ): Readonly<Values> {
   if (records.get(values)?.spec === spec) return values as Readonly<Values>
-  return build(spec, { entries: values as Record<string, unknown>, where: spec.className })
+  return build(spec, { overrides: values as Record<string, unknown>, where: spec.className })
 }
 
 /**
@@ -166,15 +166,15 @@ export function formatConfig(
 
 interface Sources {
   /** By file name or camelCase name. */
-  readonly entries: Record<string, unknown>
-  /** By camelCase name; they go before `entries`. */
+  readonly entries?: Record<string, unknown>
+  /** By camelCase name; they go before `entries`, and there must be no others. */
   readonly overrides?: Record<string, unknown>
   readonly where: string
 }
 
 function build<Values extends object>(spec: ConfigSpec<Values>, sources: Sources): Readonly<Values> {
   const { overrides = {}, where } = sources
-  const { _class_name, _diffusers_version, _use_default_values, ...entries } = sources.entries
+  const { _class_name, _diffusers_version, _use_default_values, ...entries } = sources.entries ?? {}
   checkClassName(_class_name, where)
   const ignored = new Set(Array.isArray(_use_default_values) ? _use_default_values : [])
 
@@ -199,7 +199,7 @@ function build<Values extends object>(spec: ConfigSpec<Values>, sources: Sources
       json[fileKey] = kind.toJson(given)
     }
   }
-  const unknownOverride = Object.keys(overrides).find(name => !own.has(name))
+  const unknownOverride = Object.keys(overrides).find(name => !Object.hasOwn(spec.keys, name))
   if (unknownOverride !== undefined) {
     throw new ConfigError("INVALID_VALUE", `${spec.className} has no option "${unknownOverride}".`, {
       hint: `Its options are ${Object.keys(spec.keys).join(", ")}.`,

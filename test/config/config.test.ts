@@ -85,6 +85,12 @@ describe("createConfig", () => {
     expect(createConfig(model, config)).toBe(config)
   })
 
+  test("an option that the class does not have is an error", () => {
+    expect(() => createConfig(other, { norm_eps: 3 } as object)).toThrow(
+      'Other has no option "norm_eps". Its options are normEps, steps.',
+    )
+  })
+
   test("undefined is absent", () => {
     expect(createConfig(model, { kind: undefined } as object).kind).toBe("positional")
   })
