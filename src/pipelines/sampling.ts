@@ -36,7 +36,7 @@ export class Sampling<T extends OutputType> {
         `latents have shape [${latents.shape.join(", ")}], but the model takes [${this.shape.join(", ")}].`,
       )
     }
-    this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox")
+    this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox").nextBatch(batchSize)
     this.#pipe = pipe
     this.#unet = unet
     this.#options = options
@@ -89,11 +89,13 @@ export class Sampling<T extends OutputType> {
   /** The pictures from the final sample, whose black and white are the ends of `range`; numbers beyond are clamped. */
   output(sample: Tensor<"float32">, range: readonly [number, number]): PipelineOutput<T> {
     const { outputType = "image" } = this.#options
+    if (outputType === "image" || outputType === "pil") {
+      return { images: Image.fromTensor(sample, { range }) as never, nfe: this.#nfe }
+    }
     const [black, white] = range
     const data = sample.data.map(x => Math.min(Math.max((x - black) / (white - black), 0), 1))
     const unit: Tensor<"float32"> = { dtype: "float32", shape: sample.shape, data }
-    const images =
-      outputType === "pt" ? unit : outputType === "np" ? channelsLast(unit) : Image.fromTensor(unit)
+    const images = outputType === "pt" ? unit : channelsLast(unit)
     return { images: images as PipelineOutput<T>["images"], nfe: this.#nfe }
   }
 }
