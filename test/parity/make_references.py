@@ -231,8 +231,7 @@ def forward_inputs(model, config):
     if "case" in model:
         return option_inputs(model["case"], config, noise)
     if config["time_embedding_type"] == "fourier":
-        top = 1348.0 if size == 1024 else 380.0
-        levels = [[0.01], [1.5], [top], [0.1, 20.0]] if not model["name"].startswith("storage/") else [[1.5]]
+        levels = levels_of(model["name"], [[0.01], [1.5], [1348.0 if size == 1024 else 380.0], [0.1, 20.0]])
         return [
             {
                 "sample": clean(len(sigmas), size, size)
@@ -243,8 +242,17 @@ def forward_inputs(model, config):
         ]
     return [
         {"sample": noise(len(steps), size, size), "timestep": torch.tensor(steps)}
-        for steps in ([0], [500], [999], [3, 900])
+        for steps in levels_of(model["name"], [[0], [500], [999], [3, 900]])
     ]
+
+
+def levels_of(name, levels):
+    """One level for a form of storage; a full-size network's levels shared by its two folders, to save time."""
+    if name.startswith("storage/"):
+        return levels[1:2]
+    if name.startswith("full/"):
+        return levels[1:3] if name.endswith("-flat") else [levels[0], levels[3]]
+    return levels
 
 
 def option_inputs(case, config, noise):
