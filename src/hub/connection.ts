@@ -114,8 +114,11 @@ class SilenceWatch {
   }
 
   async limit<T>(milliseconds: number, wait: () => Promise<T>): Promise<T> {
-    const silence = new TransientError(`${this.#server} gave no sign of life for ${milliseconds / 1000} s`)
-    const timer = setTimeout(() => this.#controller.abort(silence), milliseconds)
+    const timer = setTimeout(() => {
+      this.#controller.abort(
+        new TransientError(`${this.#server} gave no sign of life for ${milliseconds / 1000} s`),
+      )
+    }, milliseconds)
     try {
       return await wait()
     } finally {

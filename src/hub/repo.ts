@@ -38,7 +38,8 @@ export interface Repo {
   /**
    * Opens a file for reading by byte range, downloading it first where needed.
    *
-   * @throws HubError `ENTRY_NOT_FOUND`, `OFFLINE`, `DOWNLOAD_FAILED`, `INTEGRITY`, `GATED`, `NO_SPACE`, ….
+   * @throws HubError `ENTRY_NOT_FOUND`, `OFFLINE`, `DOWNLOAD_FAILED`, `INTEGRITY`, `GATED`, `NO_SPACE`, …; of a local
+   * folder, FileError.
    */
   open(path: string): Promise<ByteSource>
 
@@ -67,6 +68,10 @@ export interface DerivedFile {
   localPath(): Promise<string | undefined>
   /** Opens the file; `undefined` while it has not been written. */
   open(): Promise<ByteSource | undefined>
-  /** Writes the file, whole or not at all, replacing one that is there. */
+  /**
+   * Writes the file, whole or not at all, replacing one that is there.
+   *
+   * @throws FileError `NO_SPACE`, `FILE_ACCESS_DENIED`, …; and whatever `content` throws while it is read.
+   */
   write(content: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>
 }

@@ -5,7 +5,10 @@ export interface HubFile {
   /** Path inside the repository, checked: relative, `/` between parts, no `.` or `..`. */
   readonly path: string
   readonly size: number
-  /** SHA-256 of an LFS file (64 hex digits), or the git blob id of another (40). The blob's name in the cache. */
+  /**
+   * SHA-256 of an LFS file (64 hex digits), or the git blob id of another (40); of a mirror that has neither, what it
+   * tells the file's versions apart by. The blob's name in the cache.
+   */
   readonly digest: string
 }
 

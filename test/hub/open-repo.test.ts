@@ -322,6 +322,21 @@ describe("the token", () => {
     )
   })
 
+  test("and the request itself don't go from https to http", async () => {
+    const asked: string[] = []
+    const fetchStub = async (url: RequestInfo | URL) => {
+      asked.push(String(url))
+      return new Response(null, { status: 302, headers: { location: "http://hub.example/elsewhere" } })
+    }
+    const cacheDir = await temporaryFolder()
+    const options = { endpoint: "https://hub.example", token: "hf_test", cacheDir, fetch: fetchStub }
+    await expect(openRepo("org/model", options)).rejects.toMatchObject({
+      code: "DOWNLOAD_FAILED",
+      message: expect.stringContaining("answered 302"),
+    })
+    expect(asked).toEqual(["https://hub.example/api/models/org/model/revision/main?blobs=true"])
+  })
+
   test("comes from HF_TOKEN, or the file that HF_TOKEN_PATH or HF_HOME lead to", async () => {
     const { server, open } = await hubWithCache({ repos })
     const sent = async (options = {}) => {

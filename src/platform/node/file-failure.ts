@@ -1,3 +1,4 @@
+import { ScoreSdeError } from "../../errors.ts"
 import { FileError, type FileErrorCode } from "../file-error.ts"
 
 const codes: Readonly<Record<string, FileErrorCode>> = {
@@ -18,7 +19,9 @@ export async function failAsFileError<T>(path: string, work: () => Promise<T>): 
     return await work()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (error instanceof FileError || typeof code !== "string") throw error
-    throw new FileError(codes[code] ?? "FILE_FAILED", `${path}: ${(error as Error).message}.`, { cause: error })
+    if (error instanceof ScoreSdeError || typeof code !== "string") throw error
+    throw new FileError(codes[code] ?? "FILE_FAILED", `${path}: ${(error as Error).message}.`, {
+      cause: error,
+    })
   }
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { open, readFile, rename, rm, stat, utimes } from "node:fs/promises"
 import { hostname } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
+import { failAsFileError } from "./file-failure.ts"
 
 /** A lock whose holder has shown no sign of life for this long is taken over. */
 const staleAfterMs = 30_000
@@ -20,7 +21,7 @@ export async function withFileLock<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   const owner = JSON.stringify({ pid: process.pid, host: hostname(), key: randomUUID() })
-  while (!(await tryCreate(path, owner))) {
+  while (!(await failAsFileError(path, () => tryCreate(path, owner)))) {
     if (await isStale(path)) await discard(path)
     else await sleep(pollMs * (0.5 + Math.random()), undefined, signal ? { signal } : {})
   }
