@@ -30,7 +30,7 @@ export interface RetryOptions {
 }
 
 /**
- * Runs `attempt` until it succeeds or fails with anything but a {@link TransientError}; pauses grow from ¼ s by
+ * Runs `attempt` until it succeeds or fails with anything but a {@link TransientError}; pauses grow from 0.2 s by
  * doubling, with jitter, and are no shorter than what the server asked for.
  *
  * @throws HubError when the attempts are used up: `OFFLINE` if there was no connection, else `DOWNLOAD_FAILED`.
@@ -46,7 +46,7 @@ export async function withRetries<T>(attempt: () => Promise<T>, options: RetryOp
       },
       {
         retries,
-        minTimeout: 250,
+        minTimeout: 200,
         maxTimeout: 10_000,
         randomize: true,
         ...(signal ? { signal } : {}),

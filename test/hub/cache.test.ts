@@ -122,7 +122,7 @@ describe("one fetch is enough", () => {
   test("for three processes at once", async () => {
     const { server, cacheDir } = await hubWithCache({
       repos,
-      faults: [{ match: "weights.bin", server: "cdn", kind: "slow", pieces: 20, pause: 150 }],
+      faults: [{ match: "weights.bin", server: "cdn", kind: "slow", pieces: 10, pause: 150 }],
     })
     const child = fileURLToPath(new URL("fetch-in-child.ts", import.meta.url))
     const run = () =>
