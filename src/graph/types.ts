@@ -90,5 +90,6 @@ export function formatShape(shape: readonly Dim[]): string {
 
 /** The shape and element type of an initializer. */
 export function initializerType(initializer: Initializer): ValueType & { readonly shape: readonly number[] } {
-  return initializer.kind === "constant" ? initializer.tensor : initializer
+  const { dtype, shape } = initializer.kind === "constant" ? initializer.tensor : initializer
+  return { dtype, shape }
 }

@@ -3,7 +3,8 @@ import { removeUnused } from "../remove-unused.ts"
 import type { Graph, Initializer, Node, ParameterSource } from "../types.ts"
 
 type Weight = Exclude<Initializer, { kind: "constant" }>
-type Fold = (node: Node, weight: Weight, graph: Graph) => ((values: Float32Array) => Float32Array) | undefined
+type Compute = (values: Float32Array) => Float32Array
+type Fold = (node: Node, weight: Weight, graph: Graph) => Compute | undefined
 
 /**
  * Carries out what a graph does to its weights alone (a number times a weight, another shape), so that it happens once,
@@ -11,42 +12,45 @@ type Fold = (node: Node, weight: Weight, graph: Graph) => ((values: Float32Array
  */
 export function foldParameters(graph: Graph): Graph {
   const initializers = new Map(graph.initializers)
+  const outputs = new Set(graph.outputs.map(output => output.name))
   const nodes: Node[] = []
   for (const node of graph.nodes) {
-    const weight = node.inputs
-      .map(name => initializers.get(name))
-      .find(value => value && value.kind !== "constant")
-    const compute = weight && folds[node.op]?.(node, weight as Weight, graph)
-    const output = node.outputs[0]!
-    const type = graph.types.get(output)
-    if (!weight || !compute || !type || graph.outputs.some(({ name }) => name === output)) {
+    const weight = node.inputs.map(name => initializers.get(name)).find(isWeight)
+    const compute = weight && node.domain === "" && folds.get(node.op)?.(node, weight, graph)
+    const [name] = node.outputs
+    const type = graph.types.get(name!)
+    if (!compute || !type || outputs.has(name!)) {
       nodes.push(node)
       continue
     }
-    initializers.set(output, {
-      kind: "derived",
-      name: output,
-      dtype: type.dtype,
-      shape: type.shape as readonly number[],
-      ...composed(weight as Weight, compute),
-    })
+    const { dtype } = type
+    const shape = type.shape as readonly number[]
+    initializers.set(name!, { kind: "derived", name: name!, dtype, shape, ...composed(weight, compute) })
   }
   return removeUnused({ ...graph, nodes, initializers })
 }
 
-const folds: Readonly<Record<string, Fold>> = {
-  Mul: (node, weight, graph) => {
-    const other = graph.initializers.get(node.inputs.find(name => name !== weight.name) ?? "")
-    if (other?.kind !== "constant" || elementCount(other.tensor.shape) !== 1) return undefined
-    const factor = Number(other.tensor.data[0])
-    return values => values.map(value => value * factor)
-  },
-  Reshape: node => (node.inputs[1] === undefined ? undefined : values => values),
+const folds: ReadonlyMap<string, Fold> = new Map<string, Fold>([
+  [
+    "Mul",
+    (node, weight, graph) => {
+      const other = graph.initializers.get(node.inputs.find(name => name !== weight.name) ?? "")
+      if (other?.kind !== "constant" || other.tensor.dtype !== "float32") return undefined
+      if (elementCount(other.tensor.shape) !== 1) return undefined
+      const factor = Number(other.tensor.data[0])
+      return values => values.map(value => value * factor)
+    },
+  ],
+  ["Reshape", (node, weight) => (node.inputs[0] === weight.name ? values => values : undefined)],
+])
+
+function isWeight(initializer: Initializer | undefined): initializer is Weight {
+  return initializer !== undefined && initializer.kind !== "constant"
 }
 
 function composed(
   weight: Weight,
-  compute: (values: Float32Array) => Float32Array,
+  compute: Compute,
 ): {
   readonly sources: readonly ParameterSource[]
   readonly compute: (sources: readonly Float32Array[]) => Float32Array
