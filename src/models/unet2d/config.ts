@@ -1,7 +1,7 @@
 import type { ConfigSpec } from "../../config/config.ts"
 import { defineConfig, key } from "../../config/config.ts"
 import { bool, either, float, int, list, nullable, oneOf, pair, string } from "../../config/kinds.ts"
-import { type Activation, activations } from "../layers.ts"
+import type { Activation } from "../layers.ts"
 import { downBlockKinds, upBlockKinds } from "./blocks.ts"
 
 /** A UNet2DModel's configuration, with Diffusers' names in camelCase. */
@@ -46,6 +46,8 @@ export interface UNet2DConfig {
 const maxChannels = 65_536
 const maxSide = 16_384
 const levels = { minLength: 1, maxLength: 32 }
+// Repeated here so that reading a configuration doesn't load the code that builds networks.
+const activationNames = ["silu", "swish", "mish", "gelu", "relu"] as const satisfies readonly Activation[]
 const count = int({ min: 1, max: maxChannels })
 
 /** How a UNet2DModel's configuration is read, checked and written. */
@@ -84,7 +86,7 @@ export const unet2dConfigSpec: ConfigSpec<UNet2DConfig> = defineConfig<UNet2DCon
     downsampleType: key(oneOf(["conv", "resnet"]), "conv"),
     upsampleType: key(oneOf(["conv", "resnet"]), "conv"),
     dropout: key(float({ min: 0, max: 1 }), 0),
-    actFn: key(oneOf(Object.keys(activations) as Activation[]), "silu"),
+    actFn: key(oneOf(activationNames), "silu"),
     attentionHeadDim: key(nullable(count), 8),
     normNumGroups: key(nullable(count), 32),
     attnNormNumGroups: key(nullable(count), null),

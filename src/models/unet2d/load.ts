@@ -1,16 +1,10 @@
 import { readConfig } from "../../config/config.ts"
 import { parseJsonObject } from "../../config/json.ts"
 import { InputError } from "../../errors.ts"
-import { foldParameters } from "../../graph/optimize/fold-parameters.ts"
-import { toFloat16 } from "../../graph/optimize/to-float16.ts"
-import type { Graph } from "../../graph/types.ts"
-import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
+import { type ComponentWeights, componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
 import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
-import { openCheckpoint } from "../checkpoint.ts"
-import { convertedModel } from "../converted-graph.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
 import type { ModelOrigin } from "./model.ts"
-import { unet2dGraph } from "./network.ts"
 
 /** The element types that a network can compute in. */
 export type ModelDType = "fp32" | "fp16"
@@ -47,37 +41,23 @@ export function pictureSize(
   return size
 }
 
-/** The network's graph as a session runs it. */
-export function inferenceGraph(
-  config: UNet2DConfig,
-  size: readonly [number, number],
-  dtype: ModelDType,
-): Graph {
-  const graph = unet2dGraph(config, size)
-  return foldParameters(dtype === "fp16" ? toFloat16(graph) : graph)
-}
-
 /** Loads the network: the repository's ONNX graph where there is one, else its converted weights. */
 export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigin): Promise<Session> {
   const { repo, component, options } = origin
   const files = findWeights(repo, component, options)
-  const load = (source: ModelSource): Promise<Session> =>
-    createSession(source, { ...options, transfer: true })
+  return createSession(await modelSource(config, origin, files), { ...options, transfer: true })
+}
+
+async function modelSource(
+  config: UNet2DConfig,
+  origin: ModelOrigin,
+  files: ComponentWeights,
+): Promise<ModelSource> {
   if (files.format === "onnx") {
-    await repo.download(filesOf(files))
-    return load({ path: await repo.localPath(files.path) })
+    await origin.repo.download(filesOf(files))
+    return { path: await origin.repo.localPath(files.path) }
   }
-  const size = pictureSize(config, options.size)
-  const dtype = options.dtype ?? "fp32"
-  const graph = inferenceGraph(config, size, dtype)
-  const variant = options.variant === undefined ? "" : `.${options.variant}`
-  const name = `${component || "unet"}${variant}-${size.join("x")}-${dtype}`
-  const openWeights = () => openCheckpoint(repo, files, graph, options)
-  return load(
-    await convertedModel(repo, graph, openWeights, {
-      ...options,
-      name,
-      force: options.forceDownload ?? false,
-    }),
-  )
+  // Only a model that has to be converted needs the code that builds graphs.
+  const { convertUNet2D } = await import("./conversion.ts")
+  return convertUNet2D(config, origin, files)
 }

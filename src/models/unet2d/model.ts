@@ -1,22 +1,16 @@
 import { formatConfig } from "../../config/config.ts"
 import type { WarningHandler } from "../../config/warnings.ts"
 import { InputError } from "../../errors.ts"
-import { encodeInline } from "../../graph/encode.ts"
-import { findWeights, type WeightsChoice } from "../../hub/component-files.ts"
-import { HubError } from "../../hub/errors.ts"
+import type { WeightsChoice } from "../../hub/component-files.ts"
 import { openRepo } from "../../hub/open-repo.ts"
 import type { HubOptions } from "../../hub/options.ts"
 import type { Repo } from "../../hub/repo.ts"
 import type { Session, SessionOptions } from "../../runtime/session.ts"
-import { elementCount, type Tensor } from "../../tensor.ts"
-import { writeSafetensors } from "../../weights/safetensors-writer.ts"
-import type { WeightsFile } from "../../weights/weights-file.ts"
-import { byteChunks } from "../byte-chunks.ts"
-import { finiteWeights, openCheckpoint, parameterShapes, type TensorFiles } from "../checkpoint.ts"
+import type { Tensor } from "../../tensor.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
 import { checkSample, labelTensor, type Timestep, timestepTensor, toDType } from "./feeds.ts"
-import { inferenceGraph, type ModelDType, openUNet2DSession, pictureSize, readUNet2DConfig } from "./load.ts"
-import { unet2dGraph, unet2dNames } from "./network.ts"
+import { type ModelDType, openUNet2DSession, pictureSize, readUNet2DConfig } from "./load.ts"
+import { unet2dNames } from "./names.ts"
 
 /** Where the model runs. */
 export type DeviceOptions = Pick<SessionOptions, "device" | "worker" | "threads" | "ort" | "sessionOptions">
@@ -129,9 +123,9 @@ export class UNet2DModel implements AsyncDisposable {
   }
 
   /** Number of trained numbers. */
-  get parameterCount(): number {
-    const graph = unet2dGraph(this.config, this.size)
-    return [...parameterShapes(graph).values()].reduce((sum, shape) => sum + elementCount(shape), 0)
+  async countParameters(): Promise<number> {
+    const { countParameters } = await import("./conversion.ts")
+    return countParameters(this.config, this.size)
   }
 
   /** Moves the model to another device. When that fails it stays where it is. */
@@ -154,13 +148,8 @@ export class UNet2DModel implements AsyncDisposable {
    * graph without its PyTorch weights.
    */
   async safetensors(signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array> | undefined> {
-    const weights = await this.#openWeights(signal)
-    if (!weights) return undefined
-    const tensors = [...parameterShapes(unet2dGraph(this.config, this.size)).keys()].map(name => ({
-      ...weights.tensors.get(name)!,
-      read: (abort: AbortSignal | undefined) => weights.read(name, abort),
-    }))
-    return closing(weights, writeSafetensors(tensors, { format: "pt" }, signal))
+    const { checkpointChunks } = await import("./conversion.ts")
+    return checkpointChunks(this.config, this.#origin, signal)
   }
 
   /**
@@ -169,33 +158,8 @@ export class UNet2DModel implements AsyncDisposable {
    * @throws InputError where there are neither PyTorch weights nor such a file.
    */
   async onnx(dtype: ModelDType = this.dtype, signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array>> {
-    const { repo, component, options } = this.#origin
-    const weights = await this.#openWeights(signal)
-    if (weights) {
-      return closing(
-        weights,
-        encodeInline(inferenceGraph(this.config, this.size, dtype), finiteWeights(weights), signal),
-      )
-    }
-    const files = findWeights(repo, component, { ...options, dtype })
-    if (files.format === "onnx" && files.externalData.length === 0) {
-      const source = await repo.open(files.path)
-      return closing(source, byteChunks(source, signal))
-    }
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      `${repo.id} holds no PyTorch weights to make a ${dtype} graph from.`,
-      {
-        hint: "Load the model from a repository with safetensors or .bin weights.",
-      },
-    )
-  }
-
-  async #openWeights(signal: AbortSignal | undefined): Promise<WeightsFile | undefined> {
-    const { repo, component, options } = this.#origin
-    const files = weightsOf(repo, component, options)
-    const graph = unet2dGraph(this.config, this.size)
-    return files && (await openCheckpoint(repo, files, graph, { ...options, ...(signal && { signal }) }))
+    const { onnxChunks } = await import("./conversion.ts")
+    return onnxChunks(this.config, this.#origin, dtype, signal)
   }
 
   /** Frees the network's memory. Calling it again does nothing. */
@@ -205,27 +169,5 @@ export class UNet2DModel implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose()
-  }
-}
-
-function weightsOf(repo: Repo, component: string, options: ModelOptions): TensorFiles | undefined {
-  try {
-    const files = findWeights(repo, component, { ...options, useOnnx: false })
-    return files.format === "onnx" ? undefined : files
-  } catch (error) {
-    if (error instanceof HubError && error.code === "WEIGHTS_NOT_FOUND") return undefined
-    throw error
-  }
-}
-
-/** The pieces, and the end of the file that they come from when they have been read or are no longer wanted. */
-async function* closing(
-  file: { close(): Promise<void> },
-  pieces: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* pieces
-  } finally {
-    await file.close()
   }
 }

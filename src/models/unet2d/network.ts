@@ -7,18 +7,11 @@ import { activations, conv2d } from "../layers.ts"
 import { downBlockKinds, upBlockKinds } from "./blocks.ts"
 import type { UNet2DConfig } from "./config.ts"
 import { classEmbedding, combine, embeddingMlp, timeFeatures } from "./embedding.ts"
+import { unet2dNames } from "./names.ts"
 import { downBlock, upBlock } from "./plain-blocks.ts"
 import type { BlockContext, Features } from "./resnet.ts"
 import { attentionBlock, drawPicture, resnetBlock } from "./resnet.ts"
 import { skipDownBlock, skipUpBlock } from "./skip-blocks.ts"
-
-/** Names of the graph's inputs and output, as Optimum and ONNX exports of Diffusers have them. */
-export const unet2dNames = {
-  sample: "sample",
-  timestep: "timestep",
-  classLabels: "class_labels",
-  output: "out_sample",
-} as const
 
 /**
  * Diffusers' `UNet2DModel` as a graph: `sample` [batch, inChannels, H, W] and `timestep` [batch] (σ for a Fourier model,
