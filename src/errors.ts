@@ -13,6 +13,8 @@ export interface ScoreSdeErrorOptions {
  * Each layer has one subclass (`HubError`, `WeightsError`, `GraphError`, …) that narrows `code`.
  */
 export class ScoreSdeError<Code extends string = string> extends Error {
+  // Written out here and in every subclass: a bundler that shortens the names of classes must not change this one.
+  override readonly name: string = "ScoreSdeError"
   readonly code: Code
   readonly hint: string | undefined
 
@@ -21,17 +23,19 @@ export class ScoreSdeError<Code extends string = string> extends Error {
       options.hint === undefined ? message : `${message} ${options.hint}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     )
-    this.name = new.target.name
     this.code = code
     this.hint = options.hint
   }
 }
 
 /** A call was given something that it cannot work with: a wrong type, size, range or combination. */
-export class InputError extends ScoreSdeError<"INVALID_ARGUMENT" | "SHAPE_MISMATCH" | "NOT_SET_UP"> {}
+export class InputError extends ScoreSdeError<"INVALID_ARGUMENT" | "SHAPE_MISMATCH" | "NOT_SET_UP"> {
+  override readonly name: string = "InputError"
+}
 
 /** The work was stopped through an `AbortSignal`; `cause` holds the signal's reason. */
 export class AbortError extends ScoreSdeError<"ABORTED"> {
+  override readonly name: string = "AbortError"
   constructor(reason?: unknown, message = "The operation was aborted.") {
     super("ABORTED", message, { cause: reason })
   }

@@ -12,4 +12,6 @@ import { ScoreSdeError } from "../errors.ts"
 export type ArrayFileErrorCode = "FORMAT_UNKNOWN" | "TRUNCATED" | "MALFORMED" | "TOO_LARGE" | "UNSUPPORTED"
 
 /** A `.npy` or `.npz` file could not be read or written. */
-export class ArrayFileError extends ScoreSdeError<ArrayFileErrorCode> {}
+export class ArrayFileError extends ScoreSdeError<ArrayFileErrorCode> {
+  override readonly name: string = "ArrayFileError"
+}

@@ -10,4 +10,6 @@ import { ScoreSdeError } from "../errors.ts"
  */
 export class ConfigError extends ScoreSdeError<
   "INVALID_JSON" | "TOO_LARGE" | "INVALID_VALUE" | "UNKNOWN_CLASS"
-> {}
+> {
+  override readonly name: string = "ConfigError"
+}

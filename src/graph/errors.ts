@@ -11,4 +11,6 @@ import { ScoreSdeError } from "../errors.ts"
  */
 export class GraphError extends ScoreSdeError<
   "GRAPH_SHAPE" | "GRAPH_STRUCTURE" | "GRAPH_UNKNOWN_OPERATOR" | "GRAPH_INVALID_FILE" | "GRAPH_TOO_LARGE"
-> {}
+> {
+  override readonly name: string = "GraphError"
+}

@@ -41,4 +41,6 @@ export type HubErrorCode =
   | "WEIGHTS_NOT_FOUND"
 
 /** A repository or one of its files could not be found, fetched, trusted or stored. */
-export class HubError extends ScoreSdeError<HubErrorCode> {}
+export class HubError extends ScoreSdeError<HubErrorCode> {
+  override readonly name: string = "HubError"
+}

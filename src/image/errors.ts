@@ -19,7 +19,9 @@ export class ImageError extends ScoreSdeError<
   | "TOO_LARGE"
   | "DOWNLOAD_FAILED"
   | "UNSUPPORTED_PLATFORM"
-> {}
+> {
+  override readonly name: string = "ImageError"
+}
 
 /** The error for a file of a known kind that goes wrong further on. */
 export function corruptImage(kind: string, what: string, cause?: unknown): ImageError {

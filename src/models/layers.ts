@@ -79,7 +79,7 @@ export function groupNorm(name: string, x: Value, options: GroupNormOptions): Va
     const weight = builder.parameter(`${name}.weight`, [count])
     const bias = builder.parameter(`${name}.bias`, [count])
     const [height, width] = imageSize(x)
-    const large = count * height * width >= largeImage
+    const large = builder.precision === "float32" && count * height * width >= largeImage
     return large ? normByStatistics(x, weight, bias, options) : normByGroups(x, weight, bias, options)
   })
 }

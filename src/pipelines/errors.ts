@@ -10,4 +10,6 @@ import { ScoreSdeError } from "../errors.ts"
  */
 export class PipelineError extends ScoreSdeError<
   "UNKNOWN_PIPELINE" | "COMPONENT_MISSING" | "COMPONENT_TYPE" | "NOT_FINITE"
-> {}
+> {
+  override readonly name: string = "PipelineError"
+}

@@ -23,4 +23,6 @@ export type FileErrorCode =
   | "FILE_FAILED"
 
 /** A file or folder could not be read or written. */
-export class FileError extends ScoreSdeError<FileErrorCode> {}
+export class FileError extends ScoreSdeError<FileErrorCode> {
+  override readonly name: string = "FileError"
+}

@@ -17,4 +17,6 @@ export class RandomError extends ScoreSdeError<
   | "INVALID_RANGE"
   | "GENERATOR_COUNT"
   | "SEED_AND_GENERATOR"
-> {}
+> {
+  override readonly name: string = "RandomError"
+}

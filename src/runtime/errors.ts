@@ -26,6 +26,7 @@ export interface RuntimeErrorOptions extends ScoreSdeErrorOptions {
 
 /** What went wrong while a model was loaded or run. */
 export class RuntimeError extends ScoreSdeError<RuntimeErrorCode> {
+  override readonly name: string = "RuntimeError"
   /** The device that it happened on, where one is meant. */
   readonly device: ResolvedDevice | undefined
   /** The devices that were tried and why each failed; empty unless `code` is `DEVICE_UNAVAILABLE`. */

@@ -30,4 +30,6 @@ export type WeightsErrorCode =
   | "TENSOR_NOT_FINITE"
 
 /** Weights could not be read, or do not fit the model. */
-export class WeightsError extends ScoreSdeError<WeightsErrorCode> {}
+export class WeightsError extends ScoreSdeError<WeightsErrorCode> {
+  override readonly name: string = "WeightsError"
+}
