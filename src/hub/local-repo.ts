@@ -1,6 +1,6 @@
 import { throwIfAborted } from "../errors.ts"
+import type { ByteSource } from "../platform/byte-source.ts"
 import type { LocalFolder } from "../platform/local-folder.ts"
-import type { ByteSource } from "../weights/byte-source.ts"
 import { derivedFile } from "./derived-file.ts"
 import { checkPath } from "./names.ts"
 import { noSuchFile } from "./no-such-file.ts"

@@ -1,4 +1,4 @@
-import type { ByteSource } from "../weights/byte-source.ts"
+import type { ByteSource } from "../platform/byte-source.ts"
 import { HubError } from "./errors.ts"
 
 /**

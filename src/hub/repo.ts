@@ -1,4 +1,4 @@
-import type { ByteSource } from "../weights/byte-source.ts"
+import type { ByteSource } from "../platform/byte-source.ts"
 
 /** A file of a repository. */
 export interface RepoFile {

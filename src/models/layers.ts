@@ -1,7 +1,7 @@
 import type { GraphBuilder, Value } from "../graph/builder.ts"
 import { GraphError } from "../graph/errors.ts"
 import { conv } from "../graph/ops/convolution.ts"
-import { add, gelu, mish, mul, relu, silu, sub } from "../graph/ops/elementwise.ts"
+import { add, gelu, max, mish, mul, relu, silu, sub } from "../graph/ops/elementwise.ts"
 import { linear as denseLinear, matmul } from "../graph/ops/matmul.ts"
 import { affineNormalization, instanceNormalization } from "../graph/ops/normalization.ts"
 import { reduceMean, reduceSumSquare, softmax } from "../graph/ops/reduction.ts"
@@ -118,7 +118,10 @@ function normByStatistics(
   const shiftedSquare = offset ? add(meanSquare, mul(offset, add(mean, shiftedMean))) : meanSquare
   const averaging = groupAveraging(x.builder, count, groups)
   const groupMean = matmul(shiftedMean, averaging)
-  const variance = relu(sub(matmul(shiftedSquare, averaging), mul(groupMean, groupMean)))
+  const groupSquare = matmul(shiftedSquare, averaging)
+  // The difference is off by about 1e-7 of its terms. Where it is no more than that, the floor keeps it from blowing
+  // the result up: an image that is flat to six digits counts as flat.
+  const variance = max(sub(groupSquare, mul(groupMean, groupMean)), mul(groupSquare, 2 ** -20))
   // All pictures of the batch become channels of one, since the operator takes one number per channel.
   const channelMean = offset ? sub(groupMean, offset) : groupMean
   const zeros = mul(groupMean, 0)
@@ -135,18 +138,20 @@ function normByStatistics(
 // Means of every channel and of its square, [N, C] each; those of joined images are joined, not computed again.
 function channelMeans(x: Value): { readonly mean: Value; readonly meanSquare: Value } {
   const { builder } = x
-  const [height, width] = imageSize(x)
+  const [, width] = imageSize(x)
+  // First along the rows, then over them: sums of a million terms would lose three digits.
+  const options = { keepDims: false }
   const node = builder.producer(x)
   const parts = node?.op === "Concat" ? node.inputs.map(name => channelMeans(builder.value(name))) : undefined
   const join = (values: readonly Value[]): Value => concat(values as [Value, ...Value[]], 1)
   return {
     mean: builder.shared(`mean of ${x.name}`, () =>
-      parts ? join(parts.map(part => part.mean)) : reduceMean(x, [2, 3], { keepDims: false }),
+      parts ? join(parts.map(part => part.mean)) : reduceMean(reduceMean(x, [3], options), [2], options),
     ),
     meanSquare: builder.shared(`mean square of ${x.name}`, () =>
       parts
         ? join(parts.map(part => part.meanSquare))
-        : mul(reduceSumSquare(x, [2, 3], { keepDims: false }), 1 / (height * width)),
+        : mul(reduceMean(reduceSumSquare(x, [3], options), [2], options), 1 / width),
     ),
   }
 }

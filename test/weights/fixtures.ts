@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
+import { type ByteSource, bytesSource } from "../../src/platform/byte-source.ts"
 import type { Tensor } from "../../src/tensor.ts"
-import { type ByteSource, bytesSource } from "../../src/weights/byte-source.ts"
 import { WeightsError, type WeightsErrorCode } from "../../src/weights/errors.ts"
 
 const folder = new URL("../fixtures/weights/", import.meta.url)

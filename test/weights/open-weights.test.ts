@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { AbortError } from "../../src/errors.ts"
-import { type ByteSource, blobSource, bytesSource } from "../../src/weights/byte-source.ts"
+import { type ByteSource, blobSource, bytesSource } from "../../src/platform/byte-source.ts"
 import { openWeights } from "../../src/weights/open-weights.ts"
 import { parseShardIndex } from "../../src/weights/shard-index.ts"
 import { failure, fixture, fixtureBytes } from "./fixtures.ts"

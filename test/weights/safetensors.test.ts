@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { bytesSource } from "../../src/weights/byte-source.ts"
+import { bytesSource } from "../../src/platform/byte-source.ts"
 import { openWeights } from "../../src/weights/open-weights.ts"
 import { openSafetensors } from "../../src/weights/safetensors-file.ts"
 import { type TensorToWrite, writeSafetensors } from "../../src/weights/safetensors-writer.ts"

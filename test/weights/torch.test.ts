@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { unzipSync, zipSync } from "fflate"
 import { describe, expect, it } from "vitest"
-import { type ByteSource, bytesSource } from "../../src/weights/byte-source.ts"
+import { type ByteSource, bytesSource } from "../../src/platform/byte-source.ts"
 import { openWeights } from "../../src/weights/open-weights.ts"
 import { openTorchFile, torchWeights } from "../../src/weights/torch-file.ts"
 import { TorchTensor } from "../../src/weights/torch-tensor.ts"

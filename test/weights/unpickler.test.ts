@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { bytesSource } from "../../src/weights/byte-source.ts"
+import { bytesSource } from "../../src/platform/byte-source.ts"
 import { WeightsError } from "../../src/weights/errors.ts"
 import { openTorchFile } from "../../src/weights/torch-file.ts"
 import { torchNames } from "../../src/weights/torch-names.ts"

@@ -1,4 +1,4 @@
-import { blobSource } from "../../weights/byte-source.ts"
+import { blobSource } from "../../platform/byte-source.ts"
 import type { ByteSource } from "../byte-source.ts"
 import { FileError } from "../file-error.ts"
 import { contentPieces } from "../file-system.ts"
