@@ -1,8 +1,9 @@
 """Writes the models of the parity suite, with random weights, as Diffusers writes them and as the Hub holds them.
 
-    python test/parity/make_models.py FOLDER [PREFIX …]
+    python test/parity/make_models.py FOLDER [--list] [PREFIX …]
 
-Each goes to FOLDER/<name>; with prefixes only the models whose names start so. What is there already is kept.
+Each goes to FOLDER/<name>; with prefixes only the models whose names start so, with --list none. What is there
+already is kept.
 FOLDER/models.json lists all: `{ name, kind, unetFolder, variant?, useSafetensors?, case? }`, `kind` being "unet" (a UNet2DModel alone) or
 "pipeline" (with a model_index.json; flat, or in subfolders).
 
@@ -12,10 +13,10 @@ storage/…   one small NCSN++ in every form in which weights are stored
 options/…   every case of option_cases.py, with random weights
 """
 
+import argparse
 import json
 import re
 import shutil
-import sys
 import zlib
 from pathlib import Path
 
@@ -43,13 +44,19 @@ SIGMA_380 = {"sigma_max": 380, "snr": 0.075}
 SIGMA_1348 = {"sigma_max": 1348, "snr": 0.15}
 
 
-def main(root, prefixes):
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("prefixes", nargs="*")
+    options = parser.parse_intermixed_args()
+    root, prefixes = options.folder, options.prefixes
     diffusers.utils.logging.set_verbosity_error()
     models = full_models() + tiny_models() + storage_models() + option_models()
     for model in models:
         name, folder = model["name"], root / model["name"]
-        wanted = not prefixes or any(name.startswith(prefix) for prefix in prefixes)
-        if wanted and not (folder / ".made").exists():
+        named = not prefixes or any(name.startswith(prefix) for prefix in prefixes)
+        if named and not options.list and not (folder / ".made").exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             model["make"](folder)
@@ -382,4 +389,4 @@ def slug(name):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()
