@@ -23,8 +23,9 @@ export function inferenceGraph(
   size: readonly [number, number],
   dtype: ModelDType,
 ): Graph {
-  const graph = unet2dGraph(config, size)
-  return foldParameters(dtype === "fp16" ? toFloat16(graph) : graph)
+  const half = dtype === "fp16"
+  const graph = unet2dGraph(config, size, { precision: half ? "float16" : "float32" })
+  return foldParameters(half ? toFloat16(graph) : graph)
 }
 
 /** Makes a model that a session can load from a checkpoint, or finds the one that was made before. */
