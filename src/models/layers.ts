@@ -6,6 +6,7 @@ import { linear as denseLinear, matmul } from "../graph/ops/matmul.ts"
 import { affineNormalization, instanceNormalization } from "../graph/ops/normalization.ts"
 import { reduceMean, reduceSumSquare, softmax } from "../graph/ops/reduction.ts"
 import { concat, reshape, transpose } from "../graph/ops/shape.ts"
+import { formatShape } from "../graph/types.ts"
 
 // The parts that all networks here are made of. Each takes the prefix of its parameters' names first, as the
 // checkpoints write it, and declares its parameters itself. Images are [N, C, H, W].
@@ -28,17 +29,26 @@ export interface Conv2dOptions {
   readonly padding?: number | readonly [top: number, left: number, bottom: number, right: number]
   /** A factor on the result, which goes into weight and bias. Default 1. */
   readonly gain?: number
+  /** Default true. */
+  readonly bias?: boolean
 }
 
-/** A convolution with bias: `name.weight` [out, in, k, k] and `name.bias` [out]. */
+/** A convolution: `name.weight` [out, in, k, k] and `name.bias` [out]. */
 export function conv2d(name: string, x: Value, out: number, options: Conv2dOptions = {}): Value {
-  const { kernel = 3, stride = 1, padding = (kernel - 1) / 2, gain = 1 } = options
+  const { kernel = 3, stride = 1, padding = (kernel - 1) / 2, gain = 1, bias = true } = options
   const { builder } = x
   return builder.at(name, () => {
     const weight = builder.parameter(`${name}.weight`, [out, channels(x), kernel, kernel])
-    const bias = builder.parameter(`${name}.bias`, [out])
-    return conv(x, scaled(weight, gain), scaled(bias, gain), { stride, padding })
+    const offset = bias ? scaled(builder.parameter(`${name}.bias`, [out]), gain) : undefined
+    return conv(x, scaled(weight, gain), offset, { stride, padding })
   })
+}
+
+/** The sum of two images of one shape; sizes of 1 are not repeated. */
+export function sum(a: Value, b: Value): Value {
+  const [left, right] = [formatShape(a.shape), formatShape(b.shape)]
+  if (left !== right) throw new GraphError("GRAPH_SHAPE", `Images of ${left} and ${right} can't be added up.`)
+  return add(a, b)
 }
 
 /** `x` times a number; `x` itself where the number is 1. */
@@ -69,30 +79,47 @@ export interface GroupNormOptions {
 export function groupNorm(name: string, x: Value, options: GroupNormOptions): Value {
   const { builder } = x
   const count = channels(x)
+  return builder.at(name, () => {
+    const affine = {
+      weight: builder.parameter(`${name}.weight`, [count]),
+      bias: builder.parameter(`${name}.bias`, [count]),
+    }
+    return normalizeGroups(name, x, options, affine)
+  })
+}
+
+/** Factor and summand for each channel of an image, [C] both. */
+export interface ChannelAffine {
+  readonly weight: Value
+  readonly bias: Value
+}
+
+/** {@link groupNorm} with the given scales and shifts, or with none. */
+export function normalizeGroups(
+  name: string,
+  x: Value,
+  options: GroupNormOptions,
+  affine?: ChannelAffine,
+): Value {
+  const count = channels(x)
+  const [height, width] = imageSize(x)
   if (count % options.groups !== 0) {
     throw new GraphError(
       "GRAPH_SHAPE",
       `${name}: ${count} channels can't be cut into ${options.groups} equal groups.`,
     )
   }
-  return builder.at(name, () => {
-    const weight = builder.parameter(`${name}.weight`, [count])
-    const bias = builder.parameter(`${name}.bias`, [count])
-    const [height, width] = imageSize(x)
-    const large = builder.precision === "float32" && count * height * width >= largeImage
-    return large ? normByStatistics(x, weight, bias, options) : normByGroups(x, weight, bias, options)
-  })
+  // float16 can't hold the squares' sums, and their difference would be nothing but its rounding.
+  const byStatistics = x.builder.precision === "float32" && count * height * width >= largeImage
+  return (byStatistics ? normByStatistics : normByGroups)(x, options, affine)
 }
 
 // Elements of an image from which on passes over memory cost more than the dozen small nodes that save some of them.
 const largeImage = 2 ** 20
 
-function normByGroups(
-  x: Value,
-  weight: Value,
-  bias: Value,
-  { groups, epsilon, offset }: GroupNormOptions,
-): Value {
+type Norm = (x: Value, options: GroupNormOptions, affine: ChannelAffine | undefined) => Value
+
+const normByGroups: Norm = (x, { groups, epsilon, offset }, affine) => {
   const { builder } = x
   const perChannel = (vector: Value): Value => reshape(vector, [channels(x), 1, 1])
   const shifted = offset ? add(x, reshape(offset, [...offset.shape, 1, 1])) : x
@@ -100,16 +127,11 @@ function normByGroups(
   const zero = builder.constant("float32", [groups], new Float32Array(groups))
   const grouped = reshape(shifted, [x.shape[0]!, groups, -1])
   const normalized = reshape(instanceNormalization(grouped, one, zero, epsilon), x.shape)
-  return add(mul(normalized, perChannel(weight)), perChannel(bias))
+  return affine ? add(mul(normalized, perChannel(affine.weight)), perChannel(affine.bias)) : normalized
 }
 
 // Reads the image twice for the means per channel, does the rest on vectors, and writes the image once.
-function normByStatistics(
-  x: Value,
-  weight: Value,
-  bias: Value,
-  { groups, epsilon, offset }: GroupNormOptions,
-): Value {
+const normByStatistics: Norm = (x, { groups, epsilon, offset }, affine) => {
   const count = channels(x)
   const [height, width] = imageSize(x)
   const { mean, meanSquare } = channelMeans(x)
@@ -127,8 +149,8 @@ function normByStatistics(
   const zeros = mul(groupMean, 0)
   const flat = (vectors: Value): Value => reshape(vectors, [-1])
   const vectors = {
-    scale: flat(add(zeros, weight)),
-    bias: flat(add(zeros, bias)),
+    scale: flat(add(zeros, affine?.weight ?? 1)),
+    bias: flat(affine ? add(zeros, affine.bias) : zeros),
     mean: flat(channelMean),
     variance: flat(variance),
   }
@@ -202,6 +224,12 @@ export function selfAttention(name: string, x: Value, { headDim, gain = 1, names
   const { builder } = x
   const [batch, count, height, width] = x.shape as readonly [Value["shape"][number], number, number, number]
   const heads = Math.floor(count / headDim)
+  if (heads < 1) {
+    throw new GraphError(
+      "GRAPH_SHAPE",
+      `${name}: ${count} channels are too few for an attention head of ${headDim}.`,
+    )
+  }
   const inner = heads * headDim
   const pixels = height * width
   const project = (part: string, input: Value, out: number, factor: number): Value => {

@@ -1,7 +1,8 @@
 import type { Value } from "../graph/builder.ts"
-import { conv } from "../graph/ops/convolution.ts"
+import { conv, convTranspose } from "../graph/ops/convolution.ts"
 import { averagePool } from "../graph/ops/pooling.ts"
 import { nearestUpsample } from "../graph/ops/resize.ts"
+import { pad } from "../graph/ops/shape.ts"
 import { channels } from "./layers.ts"
 
 /** A change of the image's size by 2. */
@@ -45,16 +46,31 @@ export const firUpsampling: Resampling = {
   pointwise: (x, weight, bias) => firUpsample(conv(x, weight), bias),
 }
 
+/** Halves the image with the filter of {@link firDownsampling} and mirrored borders, as Katherine Crowson's blocks do. */
+export function mirroredDownsample(x: Value): Value {
+  return conv(mirrored(x), depthwise(x, [1, 3, 3, 1]), undefined, { stride: 2, groups: channels(x) })
+}
+
+/** Doubles the image with the same filter and mirrored borders. */
+export function mirroredUpsample(x: Value): Value {
+  const filter = depthwise(x, [1, 3, 3, 1], 4)
+  return convTranspose(mirrored(x), filter, undefined, { stride: 2, padding: 3, groups: channels(x) })
+}
+
+function mirrored(x: Value): Value {
+  return pad(x, [0, 0, 1, 1], [0, 0, 1, 1], "reflect")
+}
+
 function firUpsample(x: Value, bias?: Value): Value {
   return conv(nearestUpsample(x, 2), depthwise(x, [1, 2, 1]), bias, { padding: 1, groups: channels(x) })
 }
 
-// The outer product of `taps` with itself, with sum 1, for every channel: [C, 1, k, k].
-function depthwise(x: Value, taps: readonly number[]): Value {
+// The outer product of `taps` with itself, scaled to the sum `gain`, for every channel: [C, 1, k, k].
+function depthwise(x: Value, taps: readonly number[], gain = 1): Value {
   const count = channels(x)
-  return x.builder.shared(`depthwise ${taps} for ${count} channels`, () => {
+  return x.builder.shared(`depthwise ${taps} · ${gain} for ${count} channels`, () => {
     const sum = taps.reduce((a, b) => a + b, 0) ** 2
-    const kernel = taps.flatMap(a => taps.map(b => (a * b) / sum))
+    const kernel = taps.flatMap(a => taps.map(b => (a * b * gain) / sum))
     const data = Float32Array.from({ length: count * kernel.length }, (_, i) => kernel[i % kernel.length]!)
     return x.builder.constant("float32", [count, 1, taps.length, taps.length], data)
   })

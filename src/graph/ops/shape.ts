@@ -64,10 +64,15 @@ export function gather(table: Value, indices: Value, axis = 0): Value {
   return table.builder.apply("Gather", [table, indices], { axis: { kind: "int", value: axis } })[0]!
 }
 
-/** Puts `before` and `after` zeros around every dimension. */
-export function pad(x: Value, before: readonly number[], after: readonly number[]): Value {
+/** Puts `before` and `after` elements around every dimension: zeros, or the inner ones mirrored at the outermost. */
+export function pad(
+  x: Value,
+  before: readonly number[],
+  after: readonly number[],
+  mode: "constant" | "reflect" = "constant",
+): Value {
   return x.builder.apply("Pad", [x, x.builder.ints([...before, ...after])], {
-    mode: { kind: "string", value: "constant" },
+    mode: { kind: "string", value: mode },
   })[0]!
 }
 

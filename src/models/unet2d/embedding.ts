@@ -6,18 +6,18 @@ import type { UNet2DConfig } from "./config.ts"
 
 /** The features of the time step [N] that the embedding starts from: [N, F]. */
 export function timeFeatures(timestep: Value, config: UNet2DConfig): Value {
+  const { builder } = timestep
   const width = config.blockOutChannels[0]!
-  switch (config.timeEmbeddingType) {
-    case "fourier":
-      return fourierFeatures(timestep, width)
-    case "positional":
-      return positionalFeatures(timestep, width, config)
-    case "learned":
-      return gather(
-        timestep.builder.parameter("time_proj.weight", [config.numTrainTimesteps!, width]),
-        timestep,
-      )
-  }
+  return builder.at("time_proj", () => {
+    switch (config.timeEmbeddingType) {
+      case "fourier":
+        return fourierFeatures(timestep, width)
+      case "positional":
+        return positionalFeatures(timestep, width, config)
+      case "learned":
+        return gather(builder.parameter("time_proj.weight", [config.numTrainTimesteps!, width]), timestep)
+    }
+  })
 }
 
 /** sin and cos of 2π·W·ln t with random frequencies W that the checkpoint holds (Tancik et al. 2020): [N, 2·width]. */
@@ -53,7 +53,9 @@ export function positionalFeatures(
 
 /** The two-layer network `name` that turns features [N, F] into an embedding [N, size]. */
 export function embeddingMlp(name: string, features: Value, size: number): Value {
-  return linear(`${name}.linear_2`, silu(linear(`${name}.linear_1`, features, size)), size)
+  return features.builder.at(name, () =>
+    linear(`${name}.linear_2`, silu(linear(`${name}.linear_1`, features, size)), size),
+  )
 }
 
 /** The embedding of the class labels, in whichever of Diffusers' forms the configuration asks for: [N, size]. */
@@ -63,11 +65,11 @@ export function classEmbedding(labels: Value, size: number, config: UNet2DConfig
       return embeddingMlp("class_embedding", timeFeatures(labels, config), size)
     case "identity":
       return labels
-    case null:
-      return gather(
-        labels.builder.parameter("class_embedding.weight", [config.numClassEmbeds!, size]),
-        labels,
-      )
+    case null: {
+      const { builder } = labels
+      const table = builder.parameter("class_embedding.weight", [config.numClassEmbeds!, size])
+      return builder.at("class_embedding", () => gather(table, labels))
+    }
   }
 }
 

@@ -2,14 +2,16 @@ import type { Value } from "../../graph/builder.ts"
 import { conv } from "../../graph/ops/convolution.ts"
 import { add, mul, silu } from "../../graph/ops/elementwise.ts"
 import { concat, reshape, split } from "../../graph/ops/shape.ts"
-import { activations, channels, conv2d, groupNorm, linear, scaled, selfAttention } from "../layers.ts"
+import { activations, channels, conv2d, groupNorm, linear, scaled, selfAttention, sum } from "../layers.ts"
 import type { Resampling } from "../resampling.ts"
 import type { UNet2DConfig } from "./config.ts"
 
 /** What all blocks of one network share. */
 export interface BlockContext {
   readonly config: UNet2DConfig
-  /** The time (and class) embedding [N, E] behind the activation function, as every resnet takes it. */
+  /** The time (and class) embedding [N, E]. */
+  readonly embedding: Value
+  /** The same behind the activation function, as most resnets take it. */
   readonly activated: Value
 }
 
@@ -47,6 +49,10 @@ export function resnetBlock(
   context: BlockContext,
   options: ResnetOptions,
 ): Features {
+  return x.value.builder.at(name, () => resnet(name, x, context, options))
+}
+
+function resnet(name: string, x: Features, context: BlockContext, options: ResnetOptions): Features {
   const { config } = context
   const { out, groups, groupsOut = groups, divisor = 1, resampling, convShortcut = false } = options
   const activation = activations[config.actFn]
@@ -58,12 +64,8 @@ export function resnetBlock(
   const norm2 = { groups: groupsOut, epsilon: config.normEps }
   let conditioned: Value
   if (config.resnetTimeScaleShift === "scale_shift") {
-    const time = linear(`${name}.time_emb_proj`, context.activated, 2 * out)
-    const [factor, shift] = split(time, 1, [out, out]).map(v => reshape(v, [v.shape[0]!, out, 1, 1])) as [
-      Value,
-      Value,
-    ]
-    conditioned = add(mul(groupNorm(`${name}.norm2`, h, norm2), add(factor, 1)), shift)
+    const [factor, shift] = timeFactors(`${name}.time_emb_proj`, context.activated, out)
+    conditioned = add(mul(groupNorm(`${name}.norm2`, h, norm2), factor), shift)
   } else {
     const offset = linear(`${name}.time_emb_proj`, context.activated, out)
     conditioned = groupNorm(`${name}.norm2`, h, { ...norm2, offset })
@@ -83,7 +85,18 @@ export function resnetBlock(
   } else {
     shortcut = resized(x.value)
   }
-  return { value: add(shortcut, residue), scale }
+  return { value: sum(shortcut, residue), scale }
+}
+
+/** Factors (around 1) and summands for `count` channels that the layer `name` makes of an embedding: [N, C, 1, 1] both. */
+export function timeFactors(
+  name: string,
+  embedding: Value,
+  count: number,
+): readonly [factor: Value, shift: Value] {
+  const halves = split(linear(name, embedding, 2 * count), 1, [count, count])
+  const [factor, shift] = halves.map(half => reshape(half, [half.shape[0]!, count, 1, 1]))
+  return [add(factor!, 1), shift!]
 }
 
 export interface AttentionBlockOptions {
@@ -97,6 +110,15 @@ export interface AttentionBlockOptions {
 export function attentionBlock(
   name: string,
   x: Features,
+  context: BlockContext,
+  options: AttentionBlockOptions,
+): Features {
+  return x.value.builder.at(name, () => attention(name, x, context, options))
+}
+
+function attention(
+  name: string,
+  x: Features,
   { config }: BlockContext,
   { groups, divisor = 1 }: AttentionBlockOptions,
 ): Features {
@@ -108,7 +130,7 @@ export function attentionBlock(
     gain: 1 / x.scale,
     names: { query: "to_q", key: "to_k", value: "to_v", out: "to_out.0" },
   })
-  return { value: add(mixed, x.value), scale: x.scale / divisor }
+  return { value: sum(mixed, x.value), scale: x.scale / divisor }
 }
 
 /** Two sets of features side by side, brought to the scale of the second. */

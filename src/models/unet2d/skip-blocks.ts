@@ -1,6 +1,5 @@
 import type { Value } from "../../graph/builder.ts"
-import { add } from "../../graph/ops/elementwise.ts"
-import { channels, conv2d } from "../layers.ts"
+import { channels, conv2d, sum } from "../layers.ts"
 import type { Resampling } from "../resampling.ts"
 import { firDownsampling, firUpsampling } from "../resampling.ts"
 import type { BlockContext, Features } from "./resnet.ts"
@@ -45,7 +44,7 @@ export function skipDownBlock(
   const smaller = firDownsampling.resize(picture)
   const halved = resampleBlock(`${name}.resnet_down`, h, context, firDownsampling, 1)
   const drawn = conv2d(`${name}.skip_conv`, smaller, out, { kernel: 1 })
-  states.push({ value: add(drawn, halved.value), scale: 1 })
+  states.push({ value: sum(drawn, halved.value), scale: 1 })
   return { states, picture: smaller }
 }
 
@@ -72,7 +71,7 @@ export function skipUpBlock(
   const drawn = drawPicture(h, names, { groups: normGroups(out), out: 3, epsilon: context.config.normEps })
   return {
     h: resampleBlock(`${name}.resnet_up`, h, context, firUpsampling, nextScale),
-    picture: larger ? add(larger, drawn) : drawn,
+    picture: larger ? sum(larger, drawn) : drawn,
   }
 }
 
