@@ -8,6 +8,7 @@ export type RuntimeErrorCode =
   | "DEVICE_LOST"
   /** ONNX Runtime refused the model: not ONNX, an unknown operator, a broken graph, missing weights. */
   | "MODEL_INVALID"
+  /** The model file is not there, or can't be read. */
   | "MODEL_NOT_FOUND"
   /** A fed tensor does not fit the model: unknown or missing name, element type, rank or size. */
   | "INPUT_MISMATCH"

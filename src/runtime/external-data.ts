@@ -35,7 +35,8 @@ function* submessages(message: Uint8Array, field: number): Generator<Uint8Array>
 
 function textEntry(message: Uint8Array): { key: string; value: string } {
   const entry = { key: "", value: "" }
-  const reader = new BinaryReader(message)
+  // Browsers don't decode text from shared memory, so from a copy.
+  const reader = new BinaryReader(new Uint8Array(message))
   while (reader.pos < reader.len) {
     const [number, wireType] = reader.tag()
     if (number === entryKey) entry.key = reader.string()

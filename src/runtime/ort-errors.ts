@@ -13,7 +13,7 @@ const brokenModel =
 const deviceHints: Readonly<Record<ResolvedDevice, string>> = {
   cpu: "Reinstall the package onnxruntime-node, or use the device wasm.",
   cuda: "CUDA needs Linux on x64, a reinstall of onnxruntime-node with ONNXRUNTIME_NODE_INSTALL=cuda12, CUDA 12 and cuDNN 9.",
-  webgpu: "Update the graphics driver (in Node on Linux, Vulkan must be installed), or use another device.",
+  webgpu: "WebGPU needs a graphics driver with Vulkan, Metal or Direct3D 12; else use another device.",
   dml: "DirectML is for Windows; use another device.",
   coreml: "Core ML is for macOS on Apple silicon; use another device.",
   wasm: "Reinstall the package onnxruntime-web.",
@@ -36,16 +36,20 @@ export function missingOrt(cause: unknown, device: ResolvedDevice): RuntimeError
   return unavailable(device, `ONNX Runtime could not be loaded: ${firstLine(textOf(cause))}`, cause)
 }
 
+/** The error for bytes that are no ONNX model. */
+export function unreadableModel(cause: unknown, device?: ResolvedDevice): RuntimeError {
+  return new RuntimeError("MODEL_INVALID", "The model is not a readable ONNX file.", {
+    cause,
+    ...(device !== undefined && { device }),
+    hint: "It may have been cut short, or be of another format.",
+  })
+}
+
 /** The error for what ONNX Runtime threw while it made a session on `device`. */
 export function loadError(cause: unknown, device: ResolvedDevice): RuntimeError {
   const text = textOf(cause)
   const options = { cause, device }
-  if (notOnnx.test(text)) {
-    return new RuntimeError("MODEL_INVALID", "The model is not a readable ONNX file.", {
-      ...options,
-      hint: "It may have been cut short, or be of another format.",
-    })
-  }
+  if (notOnnx.test(text)) return unreadableModel(cause, device)
   const { op, qualified, typed } = unknownOperator.exec(text)?.groups ?? {}
   const operator = op ?? qualified ?? (isPlain(device) ? typed : undefined)
   if (operator !== undefined) {

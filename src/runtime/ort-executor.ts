@@ -5,7 +5,6 @@ import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
-import { readModelFile, requireExternalData, requireModelFile } from "./model-file.ts"
 import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
 import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
 import type { ValueInfo } from "./session.ts"
@@ -19,8 +18,11 @@ interface OpenModel {
   readonly device: ResolvedDevice
 }
 
-// Only ours are wanted: what goes wrong is thrown.
+// What goes wrong is thrown; there is no need to print it too.
 const silent = { logSeverityLevel: 4 } as const
+
+// Not needed in the thread that has a worker, whose start it would delay.
+const modelFile = () => import("./model-file.ts")
 
 /** Runs models with ONNX Runtime in this thread. */
 export class OrtExecutor implements Executor {
@@ -52,6 +54,7 @@ export class OrtExecutor implements Executor {
 
   async #loadOnFirst(request: LoadRequest): Promise<LoadedModel> {
     const { source } = request
+    const { requireExternalData, requireModelFile } = await modelFile()
     if ("path" in source) await requireModelFile(source.path)
     else requireExternalData(source)
     const attempts: DeviceAttempt[] = []
@@ -112,8 +115,11 @@ async function createOrtSession(
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   if ("path" in source && readsFiles) return ort.InferenceSession.create(source.path, options)
-  const { bytes, externalData } = "path" in source ? await readModelFile(source.path) : source
-  return ort.InferenceSession.create(bytes, { ...options, ...(externalData && { externalData }) })
+  const { bytes, externalData } =
+    "path" in source ? await (await modelFile()).readModelFile(source.path) : source
+  // The native binding takes weights from shared memory, but not the model itself.
+  const model = bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes)
+  return ort.InferenceSession.create(model, { ...options, ...(externalData && { externalData }) })
 }
 
 function valueInfos(

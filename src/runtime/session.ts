@@ -95,17 +95,14 @@ export async function createSession(source: ModelSource, options: SessionOptions
   const { device = "auto", threads, sessionOptions, transfer = false, signal } = options
   throwIfAborted(signal)
   checkThreads(threads)
+  const devices = resolveDevices(device)
   const executor = chooseExecutor(options)
-  const loading = executor.load(
-    { source, devices: resolveDevices(device), threads, sessionOptions },
-    { transfer },
-  )
+  const loading = executor.load({ source, devices, threads, sessionOptions }, { transfer })
   try {
     return new LoadedSession(executor, await abortable(loading, signal))
   } catch (error) {
-    if (error instanceof AbortError) {
-      loading.then(model => executor.release(model.id)).catch(() => {})
-    }
+    // The model that nobody waits for any more.
+    if (error instanceof AbortError) loading.then(model => executor.release(model.id)).catch(() => {})
     throw error
   }
 }

@@ -34,6 +34,17 @@ test("sessions share one worker, which ends with the last of them", async () => 
   expect((await third.run(one))["y"]!.data).toEqual(Float32Array.of(1))
 })
 
+test("results outlive the worker that computed them", async () => {
+  const session = await createSession({ bytes: denoiserModel(64) }, { device: "cpu" })
+  const results = await Promise.all([1, 2, 3].map(batch => session.run(denoiserFeeds(batch, 64))))
+  const copies = structuredClone(results)
+  await session.dispose()
+  // Its memory is given back and used for something else.
+  await using next = await createSession({ bytes: denoiserModel(64) }, { device: "cpu" })
+  await next.run(denoiserFeeds(4, 64))
+  expect(results).toEqual(copies)
+})
+
 test("a failed load leaves no worker behind", async () => {
   await expect(createSession({ bytes: new Uint8Array() })).rejects.toMatchObject({ code: "MODEL_INVALID" })
   const ended = start.mock.results[0]!.value as ReturnType<typeof start>
@@ -115,9 +126,12 @@ test("the source's buffers are copied, moved or shared, as they were given", asy
   expect(await load(movedModel, movedKernel, true)).toEqual(expected)
   expect(movedModel.byteLength + movedKernel.byteLength).toBe(0)
 
-  const sharedKernel = new Uint8Array(new SharedArrayBuffer(copiedKernel.length))
-  sharedKernel.set(copiedKernel)
-  expect(await load(model(), sharedKernel, true)).toEqual(expected)
+  const [sharedModel, sharedKernel] = [copiedModel, copiedKernel].map(bytes => {
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    shared.set(bytes)
+    return shared
+  })
+  expect(await load(sharedModel!, sharedKernel!, true)).toEqual(expected)
   expect(sharedKernel).toEqual(copiedKernel)
 
   // A buffer that holds more than the model must not be taken away.
