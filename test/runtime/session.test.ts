@@ -51,7 +51,7 @@ describe.each(places)("on $device, worker: $worker", place => {
   test("computes", async () => {
     const result = await (await session()).run(denoiserFeeds(2))
     expect(Object.keys(result)).toEqual(["out_sample", "twice"])
-    const { dtype, shape, data } = result["out_sample"]!
+    const { dtype, shape, data } = result.out_sample!
     expect({ dtype, shape }).toEqual({ dtype: "float32", shape: [2, 3, 8, 8] })
     const expected = denoiserOutput(2)
     const errors = Array.from(data as Float32Array, (value, i) => Math.abs(value - expected[i]!))
@@ -94,9 +94,13 @@ describe.each(places)("on $device, worker: $worker", place => {
     } as const
     const runs = [...feeds.slice(0, 2), odd, ...feeds.slice(2)].map(feed => good.run(feed))
     const results = await Promise.allSettled(runs)
-    expect(results.map(r => (r.status === "fulfilled" ? r.value["twice"]!.shape[0] : r.reason.code))).toEqual(
-      [1, 2, "RUN_FAILED", 3, 4],
-    )
+    expect(results.map(r => (r.status === "fulfilled" ? r.value.twice!.shape[0] : r.reason.code))).toEqual([
+      1,
+      2,
+      "RUN_FAILED",
+      3,
+      4,
+    ])
   })
 
   test.each(Object.values(examples))("carries $dtype there and back", async tensor => {
@@ -110,7 +114,7 @@ describe.each(places)("on $device, worker: $worker", place => {
   test("takes sizes of zero", async () => {
     await using echo = await createSession({ bytes: identityModel("float32", ["a", 2]) }, place)
     const empty = { dtype: "float32", shape: [0, 2], data: new Float32Array() } as const
-    expect((await echo.run({ x: empty }))["y"]).toEqual(empty)
+    expect((await echo.run({ x: empty })).y).toEqual(empty)
   })
 
   test("can be disposed of twice, and then says so", async () => {
@@ -118,7 +122,7 @@ describe.each(places)("on $device, worker: $worker", place => {
     const run = short.run({ x: { dtype: "float32", shape: [1], data: Float32Array.of(4) } })
     await Promise.all([short.dispose(), short.dispose()])
     await short.dispose()
-    expect((await run)["y"]!.data).toEqual(Float32Array.of(4))
+    expect((await run).y!.data).toEqual(Float32Array.of(4))
     await expect(short.run({})).rejects.toMatchObject({ name: "RuntimeError", code: "DISPOSED" })
   })
 
@@ -168,5 +172,5 @@ test.each([true, false])("options of ONNX Runtime are passed on (worker: %s)", a
     sessionOptions: { graphOptimizationLevel: "disabled" },
   } as const
   await using session = await createSession({ bytes: denoiserModel() }, options)
-  expect((await session.run(denoiserFeeds(1)))["twice"]!.shape).toEqual([1, 3, 8, 8])
+  expect((await session.run(denoiserFeeds(1))).twice!.shape).toEqual([1, 3, 8, 8])
 })

@@ -26,7 +26,7 @@ test("overlapping runs in one session and in two", async () => {
     session.run(denoiserFeeds(1)),
   ])
   expect(results[2]).toEqual(results[0])
-  expect(results[1]!["out_sample"]!.shape).toEqual([1, 3, 4, 4])
+  expect(results[1]!.out_sample!.shape).toEqual([1, 3, 4, 4])
 })
 
 test("16-bit floats where the adapter has none are refused with the way out", async () => {

@@ -25,13 +25,13 @@ test("sessions share one worker, which ends with the last of them", async () => 
   const ended = vi.spyOn(start.mock.results[0]!.value as ReturnType<typeof start>, "end")
   await first.dispose()
   expect(ended).not.toHaveBeenCalled()
-  expect((await second.run(one))["y"]!.data).toEqual(Float32Array.of(1))
+  expect((await second.run(one)).y!.data).toEqual(Float32Array.of(1))
   await second.dispose()
   expect(ended).toHaveBeenCalledOnce()
 
   await using third = await createSession({ bytes: identityModel() })
   expect(start).toHaveBeenCalledTimes(2)
-  expect((await third.run(one))["y"]!.data).toEqual(Float32Array.of(1))
+  expect((await third.run(one)).y!.data).toEqual(Float32Array.of(1))
 })
 
 test("results outlive the worker that computed them", async () => {
@@ -78,7 +78,7 @@ test("a worker that dies fails what it was doing, and what is asked later", asyn
   await session.dispose()
 
   await using next = await createSession({ bytes: identityModel() })
-  expect((await next.run(one))["y"]!.data).toEqual(Float32Array.of(1))
+  expect((await next.run(one)).y!.data).toEqual(Float32Array.of(1))
 })
 
 test("a worker that does not start says so", async () => {

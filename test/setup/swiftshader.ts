@@ -21,8 +21,8 @@ const manifest = "vk_swiftshader_icd.json"
 export default async function setup(): Promise<void> {
   if (process.platform !== "linux" || process.arch !== "x64") return
   const folder = await unpackedDriver()
-  process.env["VK_DRIVER_FILES"] = join(folder, manifest)
-  process.env["LD_LIBRARY_PATH"] = [folder, process.env["LD_LIBRARY_PATH"]].filter(Boolean).join(delimiter)
+  process.env.VK_DRIVER_FILES = join(folder, manifest)
+  process.env.LD_LIBRARY_PATH = [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter)
 }
 
 async function unpackedDriver(): Promise<string> {
