@@ -1,0 +1,106 @@
+import { InputError } from "../errors.ts"
+import type { GraphBuilderOptions, Value } from "../graph/builder.ts"
+import { GraphBuilder } from "../graph/builder.ts"
+import type { Graph } from "../graph/types.ts"
+import { parameterShapes } from "./checkpoint.ts"
+import { type DdpmConfig, ddpm } from "./ddpm/network.ts"
+import { type FlaxTensor, ModuleNames } from "./module-names.ts"
+import { type NcsnConfig, ncsn } from "./ncsn/network.ts"
+import type { NcsnppConfig } from "./ncsnpp/config.ts"
+import { ncsnpp } from "./ncsnpp/network.ts"
+import type { Ncsnv2Config } from "./ncsnv2/config.ts"
+import { ncsnv2, refineNetHalvings } from "./ncsnv2/network.ts"
+import { unet2dNames } from "./unet2d/names.ts"
+
+/** What a score network is built from; a whole configuration of score_sde is one. */
+export type ScoreNetworkConfig = NcsnppConfig | DdpmConfig | Ncsnv2Config | NcsnConfig
+
+/** Names of the graph's inputs and output: those of `UNet2DModel`. */
+export const scoreNetworkNames: { readonly sample: string; readonly label: string; readonly output: string } =
+  {
+    sample: unet2dNames.sample,
+    label: unet2dNames.timestep,
+    output: unet2dNames.output,
+  }
+
+/** How the graph of a score network is made. */
+export interface ScoreNetworkOptions extends GraphBuilderOptions {
+  /** Height and width of the pictures. Default: what the configuration says. */
+  readonly size?: readonly [height: number, width: number]
+}
+
+/**
+ * A network of score_sde as a graph: `sample` [batch, C, H, W] and `timestep` [batch], both float32, to `out_sample`
+ * [batch, C, H, W]. The label `timestep` is σ for a network with Fourier features; else it is the number of a step or
+ * of a noise level.
+ *
+ * @throws GraphError `GRAPH_SHAPE` where widths, groups and sizes don't fit; InputError for a size that the network
+ * can't halve as often as it does.
+ */
+export function scoreNetworkGraph(config: ScoreNetworkConfig, options: ScoreNetworkOptions = {}): Graph {
+  return build(config, options).graph
+}
+
+/** A tensor of a network's checkpoint. */
+export interface CheckpointTensor {
+  /** In a PyTorch checkpoint, without the prefix `module.`. */
+  readonly name: string
+  readonly shape: readonly number[]
+  /** False for the fixed frequencies of Fourier features, which PyTorch's list of averaged weights leaves out. */
+  readonly trained: boolean
+  /** Where a Flax checkpoint has it. */
+  readonly flax: FlaxTensor
+}
+
+/**
+ * The tensors that a network needs, in the order of PyTorch's `parameters()`, which is also that of the averaged
+ * weights in a checkpoint. (Its buffer `sigmas` is not among them: the configuration says the same.)
+ */
+export function checkpointTensors(config: ScoreNetworkConfig): readonly CheckpointTensor[] {
+  const { graph, names } = build(config)
+  return [...parameterShapes(graph)].map(([name, shape]) => ({
+    name,
+    shape,
+    trained: !name.endsWith(".W") || shape.length > 1,
+    flax: names.flax(name, shape),
+  }))
+}
+
+function build(
+  config: ScoreNetworkConfig,
+  options: ScoreNetworkOptions = {},
+): { readonly graph: Graph; readonly names: ModuleNames } {
+  const { imageSize, numChannels } = config.data
+  const { size = [imageSize, imageSize] as const, ...rest } = options
+  checkSize(config, size)
+  const names = new ModuleNames()
+  const builder = new GraphBuilder(config.model.name, rest)
+  const sample = builder.input(scoreNetworkNames.sample, "float32", ["batch", numChannels, ...size])
+  const label = builder.input(scoreNetworkNames.label, "float32", ["batch"])
+  const graph = builder.build({ [scoreNetworkNames.output]: network(sample, label, config, names) })
+  return { graph, names }
+}
+
+function network(sample: Value, label: Value, config: ScoreNetworkConfig, names: ModuleNames): Value {
+  const { data } = config
+  switch (config.model.name) {
+    case "ncsnpp":
+      return ncsnpp(sample, label, { model: config.model, data }, names)
+    case "ddpm":
+      return ddpm(sample, label, { model: config.model, data }, names)
+    case "ncsn":
+      return ncsn(sample, label, { model: config.model, data }, names)
+    default:
+      return ncsnv2(sample, label, { model: config.model, data }, names)
+  }
+}
+
+function checkSize({ model }: ScoreNetworkConfig, size: readonly [number, number]): void {
+  const halvings = "chMult" in model ? model.chMult.length - 1 : refineNetHalvings(model.name)
+  const factor = 2 ** halvings
+  if (size.every(side => Number.isInteger(side) && side >= factor && side % factor === 0)) return
+  throw new InputError(
+    "INVALID_ARGUMENT",
+    `A picture of ${size.join(" × ")} doesn't fit the network ${model.name}: both sides must be multiples of ${factor}.`,
+  )
+}
