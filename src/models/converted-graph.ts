@@ -20,7 +20,8 @@ export interface ConversionOptions extends CheckpointOptions {
 
 /**
  * A checkpoint as a model that a session can load. For a Hub repository the graph and its weights are kept beside the
- * snapshot and found there the next time; for a folder, and where nothing can be written, they stay in memory.
+ * snapshot and found there the next time; a folder's stay in memory unless they are large, and so does what can't be
+ * written.
  */
 export async function convertedModel(
   repo: Repo,
@@ -28,7 +29,8 @@ export async function convertedModel(
   openWeights: () => Promise<WeightsFile>,
   options: ConversionOptions,
 ): Promise<ModelSource> {
-  if (repo.kind === "hub") {
+  const layout = weightLayout(graph)
+  if (repo.kind === "hub" || layout.totalBytes > largeModel) {
     try {
       const path = await cachedConversion(repo, graph, openWeights, options)
       if (path !== undefined) return { path }
@@ -40,7 +42,6 @@ export async function convertedModel(
   }
   const weights = await openWeights()
   try {
-    const layout = weightLayout(graph)
     const data = await fillWeights(layout, finiteWeights(weights, options.signal), options.signal)
     const bytes = encodeWithExternalData(graph, dataName, layout)
     return { bytes, externalData: [{ path: dataName, data }] }
@@ -50,6 +51,9 @@ export async function convertedModel(
 }
 
 const dataName = "weights"
+
+// Bytes from which on a folder's conversion is kept on disk too: ONNX Runtime maps a file, but copies what is in memory.
+const largeModel = 64 * 2 ** 20
 
 async function cachedConversion(
   repo: Repo,

@@ -28,11 +28,12 @@ export function inferenceGraph(
   return foldParameters(half ? toFloat16(graph) : graph)
 }
 
-/** Makes a model that a session can load from a checkpoint, or finds the one that was made before. */
+/** Makes a model that a session can load from a checkpoint, or, unless `force` is set, finds the one made before. */
 export function convertUNet2D(
   config: UNet2DConfig,
   origin: ModelOrigin,
   files: TensorFiles,
+  force: boolean,
 ): Promise<ModelSource> {
   const { repo, component, options } = origin
   const size = pictureSize(config, options.size)
@@ -42,7 +43,7 @@ export function convertUNet2D(
   return convertedModel(repo, graph, () => openCheckpoint(repo, files, graph, options), {
     ...options,
     name: `${component || "unet"}${variant}-${size.join("x")}-${dtype}`,
-    force: options.forceDownload ?? false,
+    force,
   })
 }
 

@@ -1,7 +1,8 @@
 import { readConfig } from "../../config/config.ts"
 import { parseJsonObject } from "../../config/json.ts"
 import { InputError } from "../../errors.ts"
-import { type ComponentWeights, componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
+import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
+import { RuntimeError } from "../../runtime/errors.ts"
 import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
 import type { ModelOrigin } from "./model.ts"
@@ -45,19 +46,21 @@ export function pictureSize(
 export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigin): Promise<Session> {
   const { repo, component, options } = origin
   const files = findWeights(repo, component, options)
-  return createSession(await modelSource(config, origin, files), { ...options, transfer: true })
-}
-
-async function modelSource(
-  config: UNet2DConfig,
-  origin: ModelOrigin,
-  files: ComponentWeights,
-): Promise<ModelSource> {
+  const load = (source: ModelSource): Promise<Session> =>
+    createSession(source, { ...options, transfer: true })
   if (files.format === "onnx") {
-    await origin.repo.download(filesOf(files))
-    return { path: await origin.repo.localPath(files.path) }
+    await repo.download(filesOf(files))
+    return load({ path: await repo.localPath(files.path) })
   }
   // Only a model that has to be converted needs the code that builds graphs.
   const { convertUNet2D } = await import("./conversion.ts")
-  return convertUNet2D(config, origin, files)
+  const force = options.forceDownload ?? false
+  try {
+    return await load(await convertUNet2D(config, origin, files, force))
+  } catch (error) {
+    // What was kept from an earlier conversion may be damaged; a fresh one tells.
+    if (force || repo.kind !== "hub" || !(error instanceof RuntimeError && error.code === "MODEL_INVALID"))
+      throw error
+    return load(await convertUNet2D(config, origin, files, true))
+  }
 }

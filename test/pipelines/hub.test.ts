@@ -1,0 +1,145 @@
+import { readdir, readFile, truncate } from "node:fs/promises"
+import { join } from "node:path"
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { DiffusionPipeline, type PipelineOptions } from "../../src/pipelines/diffusion-pipeline.ts"
+import { TorchGenerator } from "../../src/random/torch-generator.ts"
+import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
+import { filesBelow, hideHubEnvironment, temporaryFolder, temporaryHub } from "../hub/hub-fixtures.ts"
+import type { HubServer } from "../hub-server/hub-server.ts"
+import { plainJson } from "./tiny-model.ts"
+
+hideHubEnvironment()
+afterEach(() => void vi.unstubAllEnvs())
+
+// As google/ddpm-cifar10-32 is: everything at the root, PyTorch weights with the names of old.
+const files = {
+  "model_index.json": JSON.stringify({
+    _class_name: "DDPMPipeline",
+    scheduler: ["diffusers", "DDPMScheduler"],
+    unet: ["diffusers", "UNet2DModel"],
+  }),
+  "scheduler_config.json": JSON.stringify({
+    _class_name: "DDPMScheduler",
+    num_train_timesteps: 100,
+    variance_type: "fixed_large",
+  }),
+  "config.json": JSON.stringify(plainJson),
+  "diffusion_pytorch_model.bin": await readFile("test/fixtures/pipelines/plain.bin"),
+}
+const repos = { "google/ddpm-plain": { files } }
+const expected = fixture.cases.find(({ name }) => name === "DDPM")!
+
+interface World {
+  readonly server: HubServer
+  readonly cacheDir: string
+  load(options?: PipelineOptions): Promise<DiffusionPipeline>
+}
+
+async function world(): Promise<World> {
+  const server = await temporaryHub({ repos })
+  const cacheDir = await temporaryFolder()
+  const load = (options: PipelineOptions = {}) =>
+    DiffusionPipeline.fromPretrained("google/ddpm-plain", {
+      endpoint: server.url,
+      cacheDir,
+      worker: false,
+      ...options,
+    })
+  return { server, cacheDir, load }
+}
+
+async function expectPicture(pipe: DiffusionPipeline): Promise<void> {
+  const generator = new TorchGenerator(0)
+  const { images } = await pipe({ numInferenceSteps: expected.steps, generator, outputType: "np" })
+  const worst = expected.values.map((value, j) => {
+    const found = images.data[Math.floor((j * (images.data.length - 1)) / 63)]!
+    return Math.abs(found - value)
+  })
+  expect(Math.max(...worst)).toBeLessThan(2e-4)
+}
+
+async function converted(cacheDir: string): Promise<string[]> {
+  return (await filesBelow(cacheDir)).filter(path => /\.onnx(_data)?$/.test(path))
+}
+
+describe("a repository with nothing but PyTorch weights", () => {
+  it("is converted once, kept beside the snapshot, and then loads without the Hub", async () => {
+    const { server, cacheDir, load } = await world()
+    const events: string[] = []
+    await using first = await load({ onProgress: event => events.push(event.status) })
+    await expectPicture(first)
+    expect(new Set(events)).toEqual(new Set(["initiate", "progress", "progress_total", "done"]))
+    const graphs = await converted(cacheDir)
+    expect(graphs).toHaveLength(2)
+    expect(graphs.every(path => /unet-8x8-fp32-v\d+\.onnx(_data)?$/.test(path))).toBe(true)
+
+    const before = server.requests.length
+    await using second = await load({ localFilesOnly: true })
+    await expectPicture(second)
+    expect(server.requests.length).toBe(before)
+  })
+
+  it("is converted again when the kept graph is damaged", async () => {
+    const { cacheDir, load } = await world()
+    await (await load()).dispose()
+    for (const path of await converted(cacheDir)) await truncate(join(cacheDir, path), 100)
+    await using again = await load()
+    await expectPicture(again)
+  })
+
+  it("can be moved, saved and loaded again as a folder", async () => {
+    const { load } = await world()
+    const folder = await temporaryFolder()
+    await using pipe = await load()
+    await pipe.savePretrained(folder)
+    expect((await readdir(join(folder, "unet"))).sort()).toEqual([
+      "config.json",
+      "diffusion_pytorch_model.safetensors",
+      "model.onnx",
+    ])
+    await using saved = await DiffusionPipeline.fromPretrained(folder, { worker: false })
+    await expectPicture(saved)
+    await expectPicture(await saved.to("wasm"))
+    expect(saved.unet.device).toBe("wasm")
+  })
+
+  it("computes in float16 when asked", async () => {
+    const { cacheDir, load } = await world()
+    await using half = await load({ dtype: "fp16" })
+    await using single = await load()
+    expect((await converted(cacheDir)).filter(path => path.includes("fp16"))).toHaveLength(2)
+    const sample = new TorchGenerator(1).randn([2, 3, 8, 8])
+    const [a, b] = await Promise.all([half, single].map(({ unet }) => unet.forward(sample, 50)))
+    const largest = Math.max(...b!.data.map(Math.abs))
+    const worst = Math.max(...a!.data.map((x, i) => Math.abs(x - b!.data[i]!)))
+    expect(worst / largest).toBeLessThan(1e-2)
+    expect(worst).toBeGreaterThan(0)
+  })
+})
+
+describe("what the Hub can answer", () => {
+  it.each<[string, string, PipelineOptions, string]>([
+    ["an unknown id", "google/none", {}, "REPO_NOT_FOUND"],
+    ["an absent revision", "google/ddpm-plain", { revision: "none" }, "REVISION_NOT_FOUND"],
+    ["an absent variant", "google/ddpm-plain", { variant: "fp16" }, "VARIANT_NOT_FOUND"],
+    ["a repository that isn't cached, offline", "google/ddpm-plain", { localFilesOnly: true }, "OFFLINE"],
+  ])("%s is a typed error", async (_, id, options, code) => {
+    const { server, cacheDir } = await world()
+    const load = DiffusionPipeline.fromPretrained(id, {
+      endpoint: server.url,
+      cacheDir,
+      retries: 0,
+      ...options,
+    })
+    await expect(load).rejects.toMatchObject({ code })
+    expect((await filesBelow(cacheDir)).filter(path => /incomplete|\.tmp/.test(path))).toEqual([])
+  })
+
+  it("stops when aborted, and leaves nothing half-written", async () => {
+    const { cacheDir, load } = await world()
+    const controller = new AbortController()
+    const loading = load({ signal: controller.signal, onProgress: () => controller.abort() })
+    await expect(loading).rejects.toMatchObject({ code: "ABORTED" })
+    expect((await filesBelow(cacheDir)).filter(path => /incomplete|\.tmp|\.onnx/.test(path))).toEqual([])
+  })
+})
