@@ -42,7 +42,11 @@ export function weightLayout(graph: Graph): WeightLayout {
   return { places, totalBytes: end }
 }
 
-/** Reads all weights into one buffer, laid out as {@link weightLayout} says. */
+/**
+ * Reads all weights into one buffer, laid out as {@link weightLayout} says.
+ *
+ * @throws GraphError `GRAPH_RANGE` for a weight that float16 can't hold; what `weights` throws; AbortError.
+ */
 export async function fillWeights(
   layout: WeightLayout,
   weights: WeightSource,
@@ -88,6 +92,18 @@ export async function* weightFileChunks(
   }
 }
 
+function isInfinite(half: number): boolean {
+  return (half & 0x7fff) === 0x7c00
+}
+
+function beyondHalf(name: string, value: number): GraphError {
+  return new GraphError(
+    "GRAPH_RANGE",
+    `The weight "${name}" holds ${value}, which is beyond float16's range of ±65504.`,
+    { hint: "Use float32." },
+  )
+}
+
 class WeightReader {
   readonly #weights: WeightSource
 
@@ -103,7 +119,10 @@ class WeightReader {
       else target.set(await this.#derive(initializer))
     } else if (initializer.dtype === "float16") {
       const values = await this.#float32(initializer, count)
-      new Uint16Array(buffer, offset, length / 2).set(float32ToFloat16(values))
+      const halves = float32ToFloat16(values)
+      const index = halves.findIndex(isInfinite)
+      if (index !== -1) throw beyondHalf(initializer.name, values[index]!)
+      new Uint16Array(buffer, offset, length / 2).set(halves)
     } else {
       throw new GraphError(
         "GRAPH_STRUCTURE",
