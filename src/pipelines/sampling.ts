@@ -3,8 +3,9 @@ import { Image } from "../image/image.ts"
 import type { ForwardOptions, UNet2DModel } from "../models/unet2d/model.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
-import { elementCount, type Tensor } from "../tensor.ts"
+import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
+import { channelsLast } from "./channels-last.ts"
 import { PipelineError } from "./errors.ts"
 import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
 
@@ -98,17 +99,4 @@ export class Sampling<T extends OutputType> {
     const images = outputType === "pt" ? unit : channelsLast(unit)
     return { images: images as PipelineOutput<T>["images"], nfe: this.#nfe }
   }
-}
-
-function channelsLast({ shape, data }: Tensor<"float32">): Tensor<"float32"> {
-  const [batch, channels, height, width] = shape as [number, number, number, number]
-  const pixels = height * width
-  const moved = new Float32Array(elementCount(shape))
-  for (let n = 0; n < batch; n++) {
-    for (let c = 0; c < channels; c++) {
-      for (let p = 0; p < pixels; p++)
-        moved[(n * pixels + p) * channels + c] = data[(n * channels + c) * pixels + p]!
-    }
-  }
-  return { dtype: "float32", shape: [batch, height, width, channels], data: moved }
 }
