@@ -116,7 +116,6 @@ export const sub: Binary = binary("Sub")
 export const mul: Binary = binary("Mul")
 export const div: Binary = binary("Div")
 export const max: Binary = binary("Max")
-export const pow: Binary = binary("Pow")
 
 /** x·sigmoid(x), also called swish. */
 export function silu(x: Value): Value {
