@@ -90,7 +90,7 @@ function unary(op: (typeof unaryNames)[number]): Unary {
   return x => x.builder.apply(op, [x])[0]!
 }
 
-function binary(op: "Add" | "Sub" | "Mul" | "Div" | "Max" | "Pow"): Binary {
+function binary(op: "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Pow"): Binary {
   return (a: Operand, b: Operand) => {
     const { builder } = typeof a === "number" ? (b as Value) : a
     const [left, right] = [a, b].map(x => (typeof x === "number" ? builder.scalar(x) : x))
@@ -115,6 +115,7 @@ export const add: Binary = binary("Add")
 export const sub: Binary = binary("Sub")
 export const mul: Binary = binary("Mul")
 export const div: Binary = binary("Div")
+export const pow: Binary = binary("Pow")
 export const max: Binary = binary("Max")
 
 /** x·sigmoid(x), also called swish. */
