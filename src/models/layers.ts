@@ -193,13 +193,24 @@ function groupAveraging(builder: GraphBuilder, count: number, groups: number): V
 
 export type Activation = "silu" | "swish" | "mish" | "gelu" | "relu"
 
-/** The activation functions that a configuration can name. */
-export const activations: Readonly<Record<Activation, (x: Value) => Value>> = {
-  silu,
-  swish: silu,
-  mish,
-  gelu,
-  relu,
+const activations: ReadonlyMap<string, (x: Value) => Value> = new Map<Activation, (x: Value) => Value>([
+  ["silu", silu],
+  ["swish", silu],
+  ["mish", mish],
+  ["gelu", gelu],
+  ["relu", relu],
+])
+
+/**
+ * The activation function that a configuration names, in upper or lower case.
+ *
+ * @throws GraphError `GRAPH_STRUCTURE` for another name.
+ */
+export function activation(name: string): (x: Value) => Value {
+  const found = activations.get(name.toLowerCase())
+  if (found) return found
+  const known = [...activations.keys()].join(", ")
+  throw new GraphError("GRAPH_STRUCTURE", `There is no activation function "${name}"; there are ${known}.`)
 }
 
 export interface AttentionOptions {

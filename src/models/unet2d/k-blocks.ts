@@ -1,6 +1,6 @@
 import type { Value } from "../../graph/builder.ts"
 import { add, mul } from "../../graph/ops/elementwise.ts"
-import { activations, channels, conv2d, normalizeGroups, sum } from "../layers.ts"
+import { activation, channels, conv2d, normalizeGroups, sum } from "../layers.ts"
 import { mirroredDownsample, mirroredUpsample } from "../resampling.ts"
 import { type BlockContext, type Features, joined, timeFactors } from "./resnet.ts"
 
@@ -65,12 +65,12 @@ function groupCount(channels: number): number {
 /** Diffusers' `ResnetBlockCondNorm2D`. */
 function kResnet(name: string, x: Value, context: BlockContext, { out, groupsOut }: KResnetOptions): Value {
   const { config } = context
-  const activation = activations[config.actFn]
+  const act = activation(config.actFn)
   return x.builder.at(name, () => {
     const norm1 = timedNorm(`${name}.norm1`, x, context, groupCount(channels(x)))
-    const h = conv2d(`${name}.conv1`, activation(norm1), out)
+    const h = conv2d(`${name}.conv1`, act(norm1), out)
     const norm2 = timedNorm(`${name}.norm2`, h, context, groupsOut)
-    const residue = conv2d(`${name}.conv2`, activation(norm2), out)
+    const residue = conv2d(`${name}.conv2`, act(norm2), out)
     const shortcut =
       channels(x) === out ? x : conv2d(`${name}.conv_shortcut`, x, out, { kernel: 1, bias: false })
     return sum(shortcut, residue)

@@ -4,7 +4,7 @@ import { GraphError } from "../../graph/errors.ts"
 import { div, mul, sub } from "../../graph/ops/elementwise.ts"
 import { reshape } from "../../graph/ops/shape.ts"
 import type { Graph } from "../../graph/types.ts"
-import { activations, conv2d, sum } from "../layers.ts"
+import { activation, conv2d, sum } from "../layers.ts"
 import { downBlockKind, upBlockKind } from "./blocks.ts"
 import type { UNet2DConfig } from "./config.ts"
 import { classEmbedding, combine, embeddingMlp, timeFeatures } from "./embedding.ts"
@@ -64,7 +64,7 @@ export function unet2d(
   const size = embeddingSize(config)
   const time = embeddingMlp("time_embedding", timeFeatures(timestep, config), size)
   const embedding = combine(time, labels && classEmbedding(labels, size, config))
-  const activated = builder.at("time_embedding", () => activations[config.actFn](embedding))
+  const activated = builder.at("time_embedding", () => activation(config.actFn)(embedding))
   const context: BlockContext = { config, embedding, activated }
 
   const centered = config.centerInputSample

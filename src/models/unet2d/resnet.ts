@@ -2,7 +2,7 @@ import type { Value } from "../../graph/builder.ts"
 import { conv } from "../../graph/ops/convolution.ts"
 import { add, mul, silu } from "../../graph/ops/elementwise.ts"
 import { concat, reshape, split } from "../../graph/ops/shape.ts"
-import { activations, channels, conv2d, groupNorm, linear, scaled, selfAttention, sum } from "../layers.ts"
+import { activation, channels, conv2d, groupNorm, linear, scaled, selfAttention, sum } from "../layers.ts"
 import type { Resampling } from "../resampling.ts"
 import type { UNet2DConfig } from "./config.ts"
 
@@ -55,11 +55,11 @@ export function resnetBlock(
 function resnet(name: string, x: Features, context: BlockContext, options: ResnetOptions): Features {
   const { config } = context
   const { out, groups, groupsOut = groups, divisor = 1, resampling, convShortcut = false } = options
-  const activation = activations[config.actFn]
+  const act = activation(config.actFn)
   const resized = (h: Value): Value => resampling?.resize(h) ?? h
 
   const norm1 = groupNorm(`${name}.norm1`, x.value, { groups, epsilon: config.normEps / x.scale ** 2 })
-  const h = conv2d(`${name}.conv1`, resized(activation(norm1)), out)
+  const h = conv2d(`${name}.conv1`, resized(act(norm1)), out)
 
   const norm2 = { groups: groupsOut, epsilon: config.normEps }
   let conditioned: Value
@@ -74,7 +74,7 @@ function resnet(name: string, x: Features, context: BlockContext, options: Resne
   const shortcutConv = convShortcut || channels(x.value) !== out
   const scale = shortcutConv ? (options.outScale ?? 1) : x.scale / divisor
   const gain = 1 / (divisor * scale)
-  const residue = conv2d(`${name}.conv2`, activation(conditioned), out, { gain })
+  const residue = conv2d(`${name}.conv2`, act(conditioned), out, { gain })
   let shortcut: Value
   if (shortcutConv) {
     const { builder } = x.value
@@ -146,5 +146,5 @@ export function drawPicture(
 ): Value {
   const { groups, out } = options
   const normalized = groupNorm(names.norm, h.value, { groups, epsilon: options.epsilon / h.scale ** 2 })
-  return conv2d(names.conv, silu(normalized), out)
+  return h.value.builder.at(names.conv, () => conv2d(names.conv, silu(normalized), out))
 }
