@@ -1,0 +1,97 @@
+import { InputError } from "../errors.ts"
+import { checkCount } from "../schedulers/checks.ts"
+import { linspace } from "../schedulers/float32.ts"
+import type { Tensor } from "../tensor.ts"
+import { times } from "./batch.ts"
+import { describeTime } from "./checked-output.ts"
+import { type Corrector, type CorrectorName, resolveCorrector } from "./correctors.ts"
+import { type Predictor, type PredictorName, resolvePredictor, type Update } from "./predictors.ts"
+import { type SamplerOptions, SamplerRun, type Samples } from "./sampler-run.ts"
+import type { ScoreFunction, SDE } from "./sde.ts"
+
+/** Options of {@link pcSampler}. */
+export interface PcSamplerOptions extends SamplerOptions {
+  /** Its N is the number of steps. */
+  readonly sde: SDE
+  readonly score: ScoreFunction
+  /** Default `reverse_diffusion`. */
+  readonly predictor?: PredictorName | Predictor | null | undefined
+  /** Default `none`. */
+  readonly corrector?: CorrectorName | Corrector | null | undefined
+  /** The signal-to-noise ratio of the corrector: the length of its steps; typically 0.05 to 0.2. Default 0.16. */
+  readonly snr?: number | undefined
+  /** Corrector steps at each time. Default 1. */
+  readonly nStepsEach?: number | undefined
+  /** Whether the predictor follows the probability-flow ODE. Default false. */
+  readonly probabilityFlow?: boolean | undefined
+  /** Whether to return the last step's mean, without the noise that it adds. Default true. */
+  readonly denoise?: boolean | undefined
+  /** The time at which to stop, in (0, T). Default `sde.samplingEps`. */
+  readonly eps?: number | undefined
+}
+
+/**
+ * Predictor–corrector sampling (Song et al. 2021, algorithm 1), with the corrector first at each time, as score_sde
+ * has it.
+ *
+ * x is returned as the SDE has it. With the predictor `none` it keeps the corrector's last noise, as in score_sde.
+ *
+ * @throws InputError, SdeError, RandomError; AbortError
+ */
+export function pcSampler(options: PcSamplerOptions): Promise<Samples> {
+  return predictorCorrector(options, {})
+}
+
+/** What changes a sample between the steps of {@link predictorCorrector}. */
+export interface Interventions {
+  readonly start?: (x: Tensor<"float32">, t: Float32Array, run: SamplerRun) => Tensor<"float32">
+  /** After each update of the corrector and of the predictor. */
+  readonly afterUpdate?: (update: Update, t: Float32Array, run: SamplerRun) => Update
+}
+
+/** The loop of {@link pcSampler}, open for what a conditional sampler does between its steps. */
+export async function predictorCorrector(
+  options: PcSamplerOptions,
+  { start = x => x, afterUpdate = update => update }: Interventions,
+): Promise<Samples> {
+  const { sde, snr = 0.16, nStepsEach = 1, probabilityFlow = false, denoise = true } = options
+  const { eps = sde.samplingEps } = options
+  const predictor = resolvePredictor(options.predictor ?? "reverse_diffusion", sde, probabilityFlow)
+  const corrector = resolveCorrector(options.corrector ?? "none", sde)
+  if (!(snr > 0)) throw new InputError("INVALID_ARGUMENT", `snr is ${snr}, but must be greater than 0.`)
+  checkCount("nStepsEach", nStepsEach, 1, 1_000_000)
+  checkEps(eps, sde)
+
+  const run = new SamplerRun(options, sde.N)
+  const { generator } = run
+  const score = run.watch(options.score, t => describeTime(sde, t))
+
+  let x = run.start((shape, generator) => sde.priorSampling(shape, generator))
+  x = start(x, times(x, sde.T), run)
+  let mean = x
+  for (const time of linspace(sde.T, eps, sde.N)) {
+    const t = times(x, time)
+    ;({ x } = afterUpdate(
+      await corrector.update(x, t, { sde, score, snr, nSteps: nStepsEach, generator }),
+      t,
+      run,
+    ))
+    ;({ x, mean } = afterUpdate(
+      await predictor.update(x, t, { sde, score, probabilityFlow, generator }),
+      t,
+      run,
+    ))
+    x = await run.endStep(time, x, mean)
+  }
+  return { x: denoise ? mean : x, nfe: run.nfe }
+}
+
+/** @throws InputError `INVALID_ARGUMENT` when `eps` is not between the ends of time. */
+export function checkEps(eps: number, sde: SDE): void {
+  if (!(eps > 0 && eps < sde.T)) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `eps is ${eps}, but must be greater than 0 and less than ${sde.T}.`,
+    )
+  }
+}
