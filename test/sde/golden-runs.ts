@@ -1,5 +1,5 @@
 import { TorchGenerator } from "../../src/random/torch-generator.ts"
-import { type LikelihoodOptions, likelihood } from "../../src/sde/likelihood.ts"
+import { type Likelihood, type LikelihoodOptions, likelihood } from "../../src/sde/likelihood.ts"
 import { colorization, inpainting } from "../../src/sde/measurements.ts"
 import { type Network, type NetworkVjp, scoreDivergence, scoreFunction } from "../../src/sde/network-score.ts"
 import { odeSampler } from "../../src/sde/ode-sampler.ts"
@@ -140,7 +140,7 @@ export function runLikelihood(
   network: NetworkVjp,
   shape: readonly number[],
   probe: Pick<LikelihoodOptions, "probe" | "generator">,
-) {
+): Promise<Likelihood> {
   const sde = sdeOf(entry.sde, 1000)
   return likelihood({
     sde,

@@ -3,7 +3,7 @@ import type { Network, NetworkVjp } from "../../src/sde/network-score.ts"
 import { elementCount, type Tensor } from "../../src/tensor.ts"
 
 /** The shape of the fixtures' samples. */
-export const shape = [2, 3, 4, 4]
+export const shape: readonly number[] = [2, 3, 4, 4]
 
 /** A float32 tensor of f(0), f(1), … */
 export function formula(f: (j: number) => number, of: readonly number[] = shape): Tensor<"float32"> {

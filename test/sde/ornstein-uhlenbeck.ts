@@ -3,6 +3,13 @@ import { gaussianLogp, weightedSum } from "../../src/sde/batch.ts"
 import { type DriftAndDiffusion, type Gaussian, SDE } from "../../src/sde/sde.ts"
 import type { Tensor } from "../../src/tensor.ts"
 
+interface OrnsteinUhlenbeckOptions {
+  readonly beta?: number
+  readonly level?: number
+  readonly T?: number
+  readonly N?: number
+}
+
 /**
  * An SDE that is none of the library's: the Ornstein–Uhlenbeck process dx = −½β(x − level)dt + √β dw on [0, T], which
  * ends near N(level, I). Written with the public means alone, as a user would.
@@ -12,7 +19,7 @@ export class OrnsteinUhlenbeck extends SDE {
   readonly level: number
   override readonly T: number
 
-  constructor({ beta = 3, level = 0.5, T = 4, N = 1000 } = {}) {
+  constructor({ beta = 3, level = 0.5, T = 4, N = 1000 }: OrnsteinUhlenbeckOptions = {}) {
     super(N)
     this.beta = beta
     this.level = level
