@@ -32,7 +32,7 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
     options: DDIMOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
     const { numInferenceSteps = 50, eta = 0, useClippedModelOutput = false } = options
-    const { scheduler } = this
+    const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
     const { generator } = sampling

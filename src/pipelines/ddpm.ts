@@ -17,7 +17,7 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
     const { numInferenceSteps = 1000 } = options
-    const { scheduler } = this
+    const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
 

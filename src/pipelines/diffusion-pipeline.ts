@@ -122,6 +122,12 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
     await this.dispose()
   }
 
+  /** A scheduler for one call, so that calls with different numbers of steps can overlap. */
+  protected schedulerForCall(): S {
+    const Scheduler = this.#scheduler.constructor as new (config: object) => S
+    return new Scheduler(this.#scheduler.config)
+  }
+
   #checked(scheduler: S): S {
     const { className, schedulerClass } = this.constructor as unknown as PipelineClass
     if (scheduler instanceof (schedulerClass as unknown as new () => object)) return scheduler

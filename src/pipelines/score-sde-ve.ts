@@ -21,18 +21,16 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
     const { numInferenceSteps = 2000 } = options
-    const { scheduler } = this
+    const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     scheduler.setSigmas(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
     const { generator } = sampling
-    // Copies: another call may set the scheduler to another number of steps while this one waits for the network.
-    const { timesteps, sigmas } = scheduler
 
     let sample = sampling.start(scheduler.initNoiseSigma)
     let mean = sample
-    for (const [i, t] of timesteps.entries()) {
-      const sigma = sigmas[i]!
+    for (const [i, t] of scheduler.timesteps.entries()) {
+      const sigma = scheduler.sigmas[i]!
       for (let j = 0; j < scheduler.config.correctSteps; j++) {
         const score = await sampling.evaluate(sample, sigma)
         sample = scheduler.stepCorrect(score, sample, { generator }).prevSample

@@ -24,7 +24,7 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
     const { numInferenceSteps = 1000 } = options
-    const { scheduler } = this
+    const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
 

@@ -162,6 +162,15 @@ describe("calling a pipeline", () => {
     expect(images.data).not.toEqual(plain.data)
   })
 
+  it("can be called again while it is at work", async () => {
+    const calls = [3, 5].map(numInferenceSteps => pipe({ seed: 0, numInferenceSteps }))
+    const together = await Promise.all(calls)
+    for (const [i, numInferenceSteps] of [3, 5].entries()) {
+      const alone = await pipe({ seed: 0, numInferenceSteps })
+      expect(together[i]!.images[0].data).toEqual(alone.images[0].data)
+    }
+  })
+
   it("stops between two evaluations when aborted", async () => {
     const controller = new AbortController()
     let steps = 0

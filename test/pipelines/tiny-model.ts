@@ -13,7 +13,7 @@ import { formulaWeights } from "../models/formula-weights.ts"
 export type FileContents = Readonly<Record<string, string | object | Uint8Array | null>>
 
 /** The configuration of the fixtures' plain model: two levels, 8×8 pictures. */
-export const plainConfig = {
+export const plainConfig: Partial<UNet2DConfig> = {
   sampleSize: 8,
   blockOutChannels: [8, 16],
   downBlockTypes: ["DownBlock2D", "AttnDownBlock2D"],
@@ -21,10 +21,10 @@ export const plainConfig = {
   layersPerBlock: 1,
   normNumGroups: 4,
   attentionHeadDim: 8,
-} satisfies Partial<UNet2DConfig>
+}
 
 /** The same in the form of a config.json. */
-export const plainJson = Object.fromEntries(
+export const plainJson: Readonly<Record<string, unknown>> = Object.fromEntries(
   Object.entries({ ...plainConfig, _class_name: "UNet2DModel" }).map(([key, value]) => [
     key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`).replace("__class", "_class"),
     value,
