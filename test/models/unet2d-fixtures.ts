@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs"
 import { createConfig } from "../../src/config/config.ts"
 import type { JsonObject } from "../../src/config/json.ts"
 import type { Graph } from "../../src/graph/types.ts"
+import { parameterShapes } from "../../src/models/checkpoint.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
 import { unet2dNames } from "../../src/models/unet2d/names.ts"
 import type { DType, Tensor } from "../../src/tensor.ts"
@@ -68,12 +69,6 @@ export function configOf(json: JsonObject): UNet2DConfig {
   const camelCase = (key: string): string => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
   const given = Object.fromEntries(Object.entries(json).map(([key, value]) => [camelCase(key), value]))
   return { ...createConfig(unet2dConfigSpec), ...given }
-}
-
-/** The shapes of a graph's parameters by name. */
-export function parameterShapes(graph: Graph): Map<string, readonly number[]> {
-  const parameters = [...graph.initializers.values()].filter(initializer => initializer.kind === "parameter")
-  return new Map(parameters.map(({ name, shape }) => [name, shape]))
 }
 
 /** The fixtures' weights for a graph as it was built. */

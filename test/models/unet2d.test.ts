@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { describe, expect, test } from "vitest"
 import { foldParameters } from "../../src/graph/optimize/fold-parameters.ts"
+import { parameterShapes } from "../../src/models/checkpoint.ts"
 import { unet2dNames } from "../../src/models/unet2d/names.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import type { Tensor } from "../../src/tensor.ts"
