@@ -67,10 +67,7 @@ PICTURES = {
     "full/ddpm-256-flat": [
         {"pipeline": "DDIMPipeline", "num_inference_steps": 3, "batch_size": 1, "seed": 0}
     ],
-    "full/ncsnpp-256": [
-        {"num_inference_steps": 3, "batch_size": 1, "seed": 0},
-        {"num_inference_steps": 50, "batch_size": 1, "seed": 0, "level": "full"},
-    ],
+    "full/ncsnpp-256": [{"num_inference_steps": 50, "batch_size": 1, "seed": 0}],
     "full/ncsnpp-1024": [
         {"num_inference_steps": 2, "batch_size": 1, "seed": 0},
         {"num_inference_steps": 50, "batch_size": 1, "seed": 0, "level": "full"},
