@@ -8,14 +8,7 @@ import type { Tensor } from "../../src/tensor.ts"
 import { elementCount } from "../../src/tensor.ts"
 import { runGraph } from "../graph/run-graph.ts"
 import type { NetworkCase, SolvedCase } from "./unet2d-fixtures.ts"
-import {
-  configOf,
-  feedsFor,
-  goldenCase,
-  loadFixture,
-  parameterShapes,
-  weightsFor,
-} from "./unet2d-fixtures.ts"
+import { configOf, feedsFor, goldenCase, loadFixture, weightsFor } from "./unet2d-fixtures.ts"
 
 // The network against Diffusers, on weights and inputs given by a formula.
 
