@@ -3,17 +3,21 @@ import type { GraphBuilderOptions, Value } from "../graph/builder.ts"
 import { GraphBuilder } from "../graph/builder.ts"
 import type { Graph } from "../graph/types.ts"
 import { parameterShapes } from "./checkpoint.ts"
-import { type DdpmConfig, ddpm } from "./ddpm/network.ts"
+import { type DdpmModelConfig, ddpm } from "./ddpm/network.ts"
 import { type FlaxTensor, ModuleNames } from "./module-names.ts"
-import { type NcsnConfig, ncsn } from "./ncsn/network.ts"
-import type { NcsnppConfig } from "./ncsnpp/config.ts"
+import { type NcsnModelConfig, ncsn } from "./ncsn/network.ts"
+import type { NcsnppModelConfig } from "./ncsnpp/config.ts"
 import { ncsnpp } from "./ncsnpp/network.ts"
-import type { Ncsnv2Config } from "./ncsnv2/config.ts"
+import type { Ncsnv2ModelConfig } from "./ncsnv2/config.ts"
 import { ncsnv2, refineNetHalvings } from "./ncsnv2/network.ts"
+import type { PictureConfig } from "./score-network-config.ts"
 import { unet2dNames } from "./unet2d/names.ts"
 
 /** What a score network is built from; a whole configuration of score_sde is one. */
-export type ScoreNetworkConfig = NcsnppConfig | DdpmConfig | Ncsnv2Config | NcsnConfig
+export interface ScoreNetworkConfig {
+  readonly model: NcsnppModelConfig | DdpmModelConfig | Ncsnv2ModelConfig | NcsnModelConfig
+  readonly data: PictureConfig
+}
 
 /** Names of the graph's inputs and output: those of `UNet2DModel`. */
 export const scoreNetworkNames: { readonly sample: string; readonly label: string; readonly output: string } =
@@ -53,8 +57,9 @@ export interface CheckpointTensor {
 }
 
 /**
- * The tensors that a network needs, in the order of PyTorch's `parameters()`, which is also that of the averaged
- * weights in a checkpoint. (Its buffer `sigmas` is not among them: the configuration says the same.)
+ * The tensors that a network needs. For `ncsnpp` and `ddpm` they stand in the order of PyTorch's `parameters()`, and the
+ * trained ones of them in the order of the list of averaged weights in a checkpoint. The buffer `sigmas` is not among
+ * them, since the configuration says the same; nor are the frequencies of a network that isn't told the noise level.
  */
 export function checkpointTensors(config: ScoreNetworkConfig): readonly CheckpointTensor[] {
   const { graph, names } = build(config)
@@ -81,17 +86,16 @@ function build(
   return { graph, names }
 }
 
-function network(sample: Value, label: Value, config: ScoreNetworkConfig, names: ModuleNames): Value {
-  const { data } = config
-  switch (config.model.name) {
+function network(x: Value, label: Value, { model, data }: ScoreNetworkConfig, names: ModuleNames): Value {
+  switch (model.name) {
     case "ncsnpp":
-      return ncsnpp(sample, label, { model: config.model, data }, names)
+      return ncsnpp(x, label, { model, data }, names)
     case "ddpm":
-      return ddpm(sample, label, { model: config.model, data }, names)
+      return ddpm(x, label, { model, data }, names)
     case "ncsn":
-      return ncsn(sample, label, { model: config.model, data }, names)
+      return ncsn(x, label, { model, data }, names)
     default:
-      return ncsnv2(sample, label, { model: config.model, data }, names)
+      return ncsnv2(x, label, { model, data }, names)
   }
 }
 

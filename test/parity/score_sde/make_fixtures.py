@@ -148,7 +148,7 @@ def configs(reference):
         entries.append({"name": name, "options": len(kept), "hash": hash_of(lines)})
     described = {
         "madeWith": "yang-song/score_sde at commit 0acb9e0",
-        "hash": "SHA-256 of the lines 'section.key=value\\n', keys ascending, values as JSON with 50.0 written 50",
+        "hash": "SHA-256 of the lines 'section.key=value\\n', keys ascending, numbers as 5.000000e+1, lists joined by commas",
         "left out": [*sorted(UNREAD), "model.fourier_scale without Fourier features"],
         "readOnlyBy": {key: sorted(names) for key, names in READ_BY.items()},
     }
@@ -163,9 +163,12 @@ def is_read(key, options):
 
 
 def line(value):
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, separators=(",", ":"))
+    if isinstance(value, list):
+        return ",".join(map(line, value))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value).lower() if isinstance(value, bool) else value
+    mantissa, exponent = f"{value:.6e}".split("e")
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 def shape(text):
