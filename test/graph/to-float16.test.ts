@@ -139,6 +139,26 @@ describe("what isn't float32", () => {
     expect(same!.data).toEqual(BigInt64Array.of(3n, 0n))
   })
 
+  test("stays as it is in float16, too", async () => {
+    const g = new GraphBuilder("test")
+    const h = g.input("h", "float16", [2])
+    const one = g.constant("float16", [], Uint16Array.of(0x3c00))
+    // One operator is kept in float32 by its constant, one reads only what is float16 already.
+    const y = add(cast(mul(h, one), "float32"), 1e6)
+    const graph = toFloat16(g.build({ y, h2: mul(h, one) }))
+    expect(nodeTypes(graph)).toEqual([
+      "Mul: float16",
+      "Cast: float16",
+      "Cast: float32",
+      "Add: float32",
+      "Mul: float16",
+    ])
+    const feeds = { h: { dtype: "float16", shape: [2], data: Uint16Array.of(0x3c00, 0x4000) } } as const
+    const outputs = await runGraph(graph, feeds)
+    expect([...outputs.y!.data]).toEqual([1e6 + 1, 1e6 + 2])
+    expect([...outputs.h2!.data]).toEqual([0x3c00, 0x4000])
+  })
+
   test("is converted to float16 where it was converted to float32", async () => {
     const g = new GraphBuilder("test")
     const graph = toFloat16(g.build({ y: relu(cast(g.input("x", "int64", [2]), "float32")) }))

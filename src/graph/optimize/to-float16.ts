@@ -113,13 +113,13 @@ class HalfPrecision {
     return name
   }
 
-  // The name under which a value can be read as `dtype`. Only floats are converted.
+  // The name under which a value can be read as `dtype`. Only what was float32 is converted.
   #read(old: string, dtype: "float32" | "float16"): string {
     const initializer = this.#graph.initializers.get(old)
     if (initializer && !this.#values.has(old)) this.#addInitializer(initializer)
     const value = this.#values.get(old)
-    const found = value?.type?.dtype
-    if (!value || found === dtype || (found !== "float32" && found !== "float16")) return value?.name ?? old
+    const wasFloat32 = this.#graph.types.get(old)?.dtype === "float32"
+    if (!value || !wasFloat32 || value.type?.dtype === dtype) return value?.name ?? old
     const key = `${old}→${dtype}`
     const known = this.#casts.get(key)
     if (known !== undefined) return known
