@@ -85,7 +85,7 @@ function langevinStep(
 function noLangevinAlpha(sde: SDE): string | undefined {
   return sde.langevinAlpha
     ? undefined
-    : `${sde.constructor.name} does not say how long its steps are: it has no method \`langevinAlpha\``
+    : `${sde.name} does not say how long its steps are: it has no method \`langevinAlpha\``
 }
 
 /** The correctors of this library by their names in score_sde, and those that were registered. */

@@ -10,4 +10,6 @@ import { ScoreSdeError } from "../errors.ts"
  */
 export class SdeError extends ScoreSdeError<
   "UNDEFINED" | "UNKNOWN_NAME" | "DUPLICATE_NAME" | "NOT_FINITE" | "STEP_TOO_SMALL" | "TOO_MANY_STEPS"
-> {}
+> {
+  override readonly name: string = "SdeError"
+}

@@ -103,7 +103,7 @@ export abstract class LinearBetaSDE extends SDE {
     if (greatest < 1) return
     throw new SdeError(
       "UNDEFINED",
-      `With N = ${this.N} steps the chain of ${this.constructor.name} has a β of ${greatest}, but it must stay below 1.`,
+      `With N = ${this.N} steps the chain of ${this.name} has a β of ${greatest}, but it must stay below 1.`,
       {
         hint: `Take more than ${this.betaMax} steps, or the predictor euler_maruyama without a corrector.`,
       },

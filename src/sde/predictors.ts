@@ -52,8 +52,7 @@ export const reverseDiffusion: Predictor = {
 /** The ancestral sampling of SMLD and DDPM (Song et al. 2021, appendix F). */
 export const ancestralSampling: Predictor = {
   undefinedFor(sde, probabilityFlow) {
-    if (!sde.ancestral)
-      return `${sde.constructor.name} is not the limit of a chain: it has no method \`ancestral\``
+    if (!sde.ancestral) return `${sde.name} is not the limit of a chain: it has no method \`ancestral\``
     return probabilityFlow ? "ancestral steps draw noise, and the probability flow has none" : undefined
   },
   async update(x, t, { sde, score, generator }) {

@@ -66,6 +66,8 @@ export interface NoiseLevel {
  * The drift is taken to be affine in x, as it is for every SDE whose marginals are Gaussian.
  */
 export abstract class SDE {
+  /** What errors call it. */
+  readonly name: string = this.constructor.name
   /** The number of steps that discretisation divides [0, T] into. */
   readonly N: number
   /** The end of time, where only noise is left. */

@@ -5,6 +5,8 @@ import { LinearBetaSDE } from "./linear-beta-sde.ts"
  * likelihoods (Song et al. 2021, section 3.4). It is the limit of no chain: there is no ancestral sampling.
  */
 export class SubVPSDE extends LinearBetaSDE {
+  override readonly name: string = "SubVPSDE"
+
   override timeAt(sigma: number): number {
     this.checkSigma(sigma)
     return Math.min(this.inverseIntegral(2 * Math.asinh(sigma / 2)), 1)

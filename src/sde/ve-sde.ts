@@ -20,6 +20,7 @@ export interface VESDEOptions {
  * (Song et al. 2021, appendix C).
  */
 export class VESDE extends SDE {
+  override readonly name: string = "VESDE"
   readonly sigmaMin: number
   readonly sigmaMax: number
   override readonly samplingEps: number = 1e-5

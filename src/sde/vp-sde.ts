@@ -8,6 +8,7 @@ import type { Conditioning, Discretization, Gaussian } from "./sde.ts"
  * The variance-preserving SDE dx = −½β(t)x dt + √β(t) dw, the limit of DDPM (Song et al. 2021, appendix C).
  */
 export class VPSDE extends LinearBetaSDE {
+  override readonly name: string = "VPSDE"
   /** √(1 − ᾱᵢ) of the chain; float32. */
   readonly sqrt1mAlphasCumprod: Float32Array
 
