@@ -32,6 +32,13 @@ export function checkedDivergence(divergence: ScoreDivergence, sde: SDE): ScoreD
   return async (x, t, probe) => {
     const output = await divergence(x, t, probe)
     requireSound(output.score, x, t, time => `at ${describeTime(sde, time)}`)
+    const sample = Array.from(output.divergence).findIndex(value => !Number.isFinite(value))
+    if (sample >= 0) {
+      throw new SdeError(
+        "NOT_FINITE",
+        `The divergence of the score is ${output.divergence[sample]} for sample ${sample} at ${describeTime(sde, t[sample]!)}.`,
+      )
+    }
     return output
   }
 }
