@@ -1,24 +1,32 @@
-// What `npm run demo` shows: sixteen pictures from the model in this repository, without a network.
-import { StepBar } from "../src/cli/progress.ts"
+// What `npm run demo` shows: sixteen pictures from the model in this repository, without a connection.
+import { formatSeconds } from "../src/cli/format.ts"
+import { SamplingProgress } from "../src/cli/sampling-progress.ts"
+import { Terminal } from "../src/cli/terminal.ts"
 import { DiffusionPipeline, Image, makeGrid } from "../src/index.ts"
 
+const model = "models/ncsnpp-emoji-32"
+const path = "out/demo.png"
+const pictures = 16
 const numInferenceSteps = 200
 const scale = 3
 
+const terminal = new Terminal()
 const start = performance.now()
-await using pipe = await DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32")
-const bar = new StepBar("Sampling 16 pictures", numInferenceSteps)
+await using pipe = await DiffusionPipeline.fromPretrained(model)
+terminal.note(`Sampling ${pictures} pictures from ${model} on ${pipe.unet.device}.`)
+const progress = new SamplingProgress(terminal, pictures)
 const { images, nfe } = await pipe({
   seed: 2026,
-  batchSize: 16,
+  batchSize: pictures,
   numInferenceSteps,
-  onProgress: ({ step }) => bar.update(step),
+  onProgress: ({ step, totalSteps }) => progress.show({ first: 0, count: pictures }, step, totalSteps),
 })
-bar.end()
-const path = "out/demo.png"
-await enlarge(makeGrid(images, { columns: 4 })).save(path)
-const seconds = ((performance.now() - start) / 1000).toFixed(1)
-console.log(`${path}: 16 pictures, ${nfe} evaluations of the network on ${pipe.unet.device}, ${seconds} s`)
+terminal.endProgress()
+await enlarge(makeGrid(images)).save(path)
+const seconds = formatSeconds((performance.now() - start) / 1000)
+console.log(
+  `${path}: ${pictures} pictures in ${seconds}, ${nfe} evaluations of the network on ${pipe.unet.device}.`,
+)
 
 /** Repeats every pixel, since pictures of 32 pixels are small on today's screens. */
 function enlarge({ width, height, channels, data }: Image): Image {

@@ -1,13 +1,15 @@
-/** Turns the first Ctrl-C into an abort between steps; the second ends the process as Ctrl-C does without us. */
+/** Turns the first Ctrl-C into an abort; the second ends the process, as any does that doesn't listen. */
 export class Interrupt implements Disposable {
   readonly #controller = new AbortController()
-  readonly #listener = (): void => {
-    console.error("\nStopping after this step (Ctrl-C again to end at once) …")
-    this.#controller.abort(new Error("interrupted"))
-    this[Symbol.dispose]()
-  }
+  readonly #listener: () => void
 
-  constructor() {
+  /** @param onInterrupt - Called at the first Ctrl-C, before anyone hears of the abort. */
+  constructor(onInterrupt: () => void) {
+    this.#listener = () => {
+      this[Symbol.dispose]()
+      onInterrupt()
+      this.#controller.abort(new Error("Ctrl-C"))
+    }
     process.on("SIGINT", this.#listener)
   }
 

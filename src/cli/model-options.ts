@@ -1,36 +1,47 @@
-import type { PipelineOptions } from "../pipelines/diffusion-pipeline.ts"
+import type { ModelDType } from "../models/unet2d/load.ts"
+import type { ModelOptions } from "../models/unet2d/model.ts"
 import type { Device } from "../runtime/device.ts"
-import { DownloadBar } from "./progress.ts"
+import type { CommandContext } from "./context.ts"
+import { showDownload } from "./download-progress.ts"
 
-/** The options that every command has. */
-export interface ModelCommandOptions {
+/** Which model is meant, as the command line has it. */
+export interface RepoArguments {
   readonly revision?: string
   readonly variant?: string
   readonly subfolder?: string
-  readonly token?: string
   readonly cacheDir?: string
   readonly localFilesOnly?: boolean
-  readonly device: Device
-  readonly dtype: "fp32" | "fp16"
+  readonly forceDownload?: boolean
+  readonly token?: string
+}
+
+/** Where a model's network runs, as the command line has it. */
+export interface ComputationArguments {
+  readonly device: readonly Device[]
+  readonly dtype: ModelDType
   readonly threads?: number
 }
 
-/** A command's options as those of `fromPretrained`, with a progress bar for downloads and warnings on stderr. */
-export function loadingOptions(options: ModelCommandOptions, signal?: AbortSignal): PipelineOptions {
-  const { revision, variant, subfolder, token, cacheDir, localFilesOnly, device, dtype, threads } = options
-  const bar = new DownloadBar()
+/** A command's options as those of `fromPretrained`: downloads are shown, warnings become notes. */
+export function loadingOptions(
+  options: RepoArguments & Partial<ComputationArguments>,
+  { signal, terminal }: CommandContext,
+): ModelOptions {
+  const { revision, variant, subfolder, cacheDir, localFilesOnly, forceDownload, token } = options
+  const { device, dtype, threads } = options
   return {
-    device,
-    dtype,
     ...(revision !== undefined && { revision }),
     ...(variant !== undefined && { variant }),
     ...(subfolder !== undefined && { subfolder }),
-    ...(token !== undefined && { token }),
     ...(cacheDir !== undefined && { cacheDir }),
     ...(localFilesOnly !== undefined && { localFilesOnly }),
+    ...(forceDownload !== undefined && { forceDownload }),
+    ...(token !== undefined && { token }),
+    ...(device !== undefined && { device }),
+    ...(dtype !== undefined && { dtype }),
     ...(threads !== undefined && { threads }),
-    ...(signal && { signal }),
-    onProgress: event => bar.update(event),
-    onWarning: message => console.error(`Note: ${message}`),
+    signal,
+    onProgress: event => showDownload(terminal, event),
+    onWarning: message => terminal.note(`note: ${message}`),
   }
 }

@@ -1,128 +1,276 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander"
+import { styleText } from "node:util"
+import { Command, CommanderError, type Help, Option } from "commander"
 import packageJson from "../../package.json" with { type: "json" }
+import type { CommandContext, GeneralOptions } from "./context.ts"
+import { exitCodes } from "./exit-codes.ts"
+import { deviceNames, fileName, seedNumber, wholeNumber } from "./option-values.ts"
 import { reportError } from "./report-error.ts"
 
-/** What the process ends with. */
-export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const
-
-const codesHelp = `
-Exit codes: ${exitCodes.ok} done, ${exitCodes.failure} failed, ${exitCodes.usage} wrong usage, ${exitCodes.interrupted} interrupted (Ctrl-C).`
-
-/** Runs the command that `argv` asks for, and returns the exit code. Results go to stdout, all else to stderr. */
+/**
+ * Runs the command that `argv` asks for, and returns the exit code. Results go to stdout, all else to stderr.
+ * The code behind a command is loaded when it runs, so that the help is there at once.
+ */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  let verbose = Boolean(process.env.DEBUG)
   const program = commandLine()
+  program.hook("preAction", (_, command) => {
+    verbose ||= command.opts<GeneralOptions>().verbose ?? false
+  })
   try {
     await program.parseAsync([...argv])
     return exitCodes.ok
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
-    return reportError(error, Boolean(program.opts().verbose))
+    if (!(error instanceof CommanderError)) return reportError(error, verbose)
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   }
 }
+
+const exitCodesHelp = `Exit codes: ${exitCodes.ok} done, ${exitCodes.failure} failed, ${exitCodes.usage} wrong arguments, ${exitCodes.interrupted} interrupted (Ctrl-C).`
 
 function commandLine(): Command {
   const program = new Command("score-sde")
     .description("Score-based generative models from the Hugging Face Hub: sample, look inside, export.")
-    .version(packageJson.version, "-V, --version", "print the version")
-    .option("--verbose", "print the whole error, with its stack and causes")
+    .usage("<command> [options]")
+    .configureHelp(helpStyle)
     .helpCommand(false)
-    .showHelpAfterError("(add --help for the options)")
-    .addHelpText(
-      "after",
-      `
-MODEL is a Hub id (google/ncsnpp-ffhq-1024) or a folder in Diffusers' layout.
-
-Examples:
-  score-sde sample google/ncsnpp-celebahq-256 --steps 500 --seed 0 --out face.png
-  score-sde info google/ddpm-cifar10-32
-${codesHelp}`,
-    )
+    .helpOption("-h, --help", "show this help, or that of a command: score-sde sample --help")
+    .version(packageJson.version, "-V, --version", "show the version")
+    .showHelpAfterError("Run score-sde --help to see the commands.")
     .exitOverride()
 
-  modelCommand(program, "sample", "make pictures")
-    .option("-n, --num-images <n>", "pictures to make", wholeNumber(1), 1)
-    .option("-b, --batch-size <n>", "pictures made together", wholeNumber(1))
-    .option("--steps <n>", "steps of the sampler (default: the pipeline's own)", wholeNumber(1))
-    .option("--seed <k>", "makes the pictures repeatable", wholeNumber(0))
+  addSample(program)
+  addInfo(program)
+  addExport(program)
+  addRun(program)
+
+  return program.addHelpText(
+    "after",
+    `
+A model is a Hub id (google/ncsnpp-ffhq-1024) or a folder in Diffusers' layout.
+Results go to stdout, all else to stderr.
+
+${examples(
+  "score-sde sample google/ncsnpp-celebahq-256 --steps 500 --seed 0 --out face.png",
+  "score-sde info google/ddpm-cifar10-32",
+)}
+
+${exitCodesHelp}`,
+  )
+}
+
+const helpStyle: Partial<Help> = {
+  helpWidth: Math.min(process.stdout.columns ?? 100, 100),
+  styleTitle: title => styleText("bold", title),
+  subcommandTerm: command =>
+    [command.name(), ...command.registeredArguments.map(argument => `<${argument.name()}>`)].join(" "),
+  // The choices stand in the flags already.
+  optionDescription({ description, defaultValue, defaultValueDescription = defaultValue }) {
+    return defaultValueDescription === undefined
+      ? description
+      : `${description} (default: ${defaultValueDescription})`
+  },
+}
+
+function addSample(program: Command): void {
+  const command = modelCommand(program, "sample", "make pictures")
+    .description(
+      "Makes pictures with the model's own sampler, batch by batch. Each is written as soon as it is done.",
+    )
+    .optionsGroup("Pictures:")
+    .option("-n, --num-images <n>", "how many (default: 1, or all of --latents)", wholeNumber(1))
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .option("-s, --steps <n>", "steps of the sampler (default: the pipeline's own)", wholeNumber(1))
+    .option(
+      "--seed <k>",
+      "repeats the pictures of an earlier run (default: a new one, which is told)",
+      seedNumber,
+    )
     .addOption(
       new Option(
-        "--generator <kind>",
-        "torch gives PyTorch's numbers, philox numbers that don't depend on the batch",
+        "--generator <torch|philox>",
+        "torch draws PyTorch's numbers, and so Diffusers' picture; philox gives each picture numbers of its own, whatever the batch size",
       )
         .choices(["torch", "philox"])
         .default(undefined, "torch for one picture, philox for more"),
     )
-    .option("-o, --out <path>", "a .png, .jpg or .webp file for one picture or a grid, else a folder", "out")
-    .option("--grid", "put all pictures into one file")
-    .option("--strip", "also show how the first pictures came about, in a file beside")
-    .option("--latents <file.npy>", "noise [N, C, H, W] to start from")
-    .option("--out-npz <file.npz>", "write the pictures as an array `images` [N, H, W, C] in [0, 1]")
+    .option("--latents <file>", "standard normal noise [N, C, H, W] to start from, as .npy or .npz")
+    .optionsGroup("Output:")
+    .option(
+      "-o, --out <path>",
+      "folder for 0000.png, 0001.png, …; a single picture or a grid can also have a file (.png, .jpg, .webp)",
+      "out",
+    )
+    .option("--grid", "lay all pictures out in one file; in a folder that is grid.png")
+    .option("--strip", "also show how the first ones come out of noise: strip.png, or NAME-strip.png")
+    .option("--out-npz <file>", "also write the array `images` [N, H, W, C], in [0, 1]", fileName(".npz"))
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
     .addHelpText(
       "after",
       `
-Ctrl-C stops between two steps and keeps the pictures that are done; a second Ctrl-C ends at once.
+Ctrl-C stops between two evaluations of the network and keeps the pictures that
+are done; a second one ends at once.
 
-Examples:
-  score-sde sample models/ncsnpp-emoji-32 --num-images 16 --steps 200 --grid --out grid.png
-  score-sde sample google/ncsnpp-ffhq-256 --steps 100 --strip --out faces
-${codesHelp}`,
+The corrector of VE models takes one step size for the whole batch, as in
+Diffusers, so that their pictures change a little with the batch size even
+where the numbers are philox'. With --batch-size 1 they stand for themselves.
+
+${examples(
+  "score-sde sample google/ncsnpp-ffhq-1024 --seed 0 --out face.png",
+  "score-sde sample google/ddpm-cifar10-32 -n 64 --grid --out grid.png",
+  "score-sde sample ./my-model -n 10000 --steps 500 --out-npz samples.npz",
+)}
+
+${exitCodesHelp}`,
     )
-    .action(async (model, options) => (await import("./sample.ts")).sample(model, options))
-
-  modelCommand(program, "info", "say what a model is made of")
-    .option("--json", "as JSON")
-    .addHelpText("after", "\nExample:\n  score-sde info google/ncsnpp-ffhq-1024 --json")
-    .action(async (model, options) => (await import("./info.ts")).info(model, options))
-
-  modelCommand(program, "export", "write a model as a folder with ONNX graphs beside its weights")
-    .argument("<dir>", "the folder to write")
-    .addHelpText(
-      "after",
-      "\nThe folder loads in Diffusers and here; --dtype fp16 adds unet/model_fp16.onnx.\n\nExample:\n  score-sde export google/ncsnpp-ffhq-1024 ffhq --dtype fp16",
+    .action((model, options) =>
+      run(options, async context => (await import("./sample.ts")).sample(model, options, context)),
     )
-    .action(async (model, dir, options) => (await import("./export.ts")).exportModel(model, dir, options))
-
-  modelCommand(program, "run", "evaluate a model's network once, for those who port and debug")
-    .requiredOption("--sample <x.npy>", "input [N, C, H, W]")
-    .requiredOption("--timestep <t.npy>", "label [N] or a scalar: σ for a Fourier model, else the step")
-    .option("--class-labels <c.npy>", "class labels [N]")
-    .requiredOption("-o, --out <y.npy>", "where the output goes")
-    .addHelpText(
-      "after",
-      "\nExample:\n  score-sde run models/ncsnpp-emoji-32 --sample x.npy --timestep t.npy --out y.npy",
-    )
-    .action(async (model, options) => (await import("./run.ts")).run(model, options))
-  return program
 }
 
-function modelCommand(program: Command, name: string, description: string): Command {
+function addInfo(program: Command): void {
+  const command = modelCommand(program, "info", "say what a model is made of and what it needs")
+    .description(
+      "Says what a model is made of: classes, parameters, noise levels, files, and the memory that it needs. Of a Hub repository, only the configuration is downloaded.",
+    )
+    .optionsGroup("Output:")
+    .option("--json", "as JSON, with sizes in bytes")
+    .addOption(dtypeOption("number type to estimate the memory for", "fp32", "fp16"))
+  addRepoOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${examples(
+  "score-sde info google/ncsnpp-ffhq-1024",
+  "score-sde info google/ddpm-cifar10-32 --json | jq .network.parameters",
+)}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./info.ts")).info(model, options, context)),
+    )
+}
+
+function addExport(program: Command): void {
+  const command = modelCommand(program, "export", "write a model as a folder with ONNX graphs", "<dir>")
+    .description(
+      "Writes a model as a folder that this program and Diffusers load: configurations and weights as Diffusers writes them, byte for byte, and beside them unet/model.onnx (fp32) or unet/model_fp16.onnx for ONNX Runtime.",
+    )
+    .argument("<dir>", "folder to write, new or empty; it appears whole or not at all")
+    .optionsGroup("Output:")
+    .addOption(dtypeOption("ONNX graphs to write", "fp32", "fp16", "both"))
+    .option("--overwrite", "replace files in a folder that is not empty")
+  addRepoOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${examples(
+  "score-sde export google/ncsnpp-ffhq-256 ffhq-256 --dtype both",
+  "score-sde sample ffhq-256 --dtype fp16 --out face.png",
+)}
+
+${exitCodesHelp}`,
+    )
+    .action((model, dir, options) =>
+      run(options, async context => (await import("./export.ts")).exportModel(model, dir, options, context)),
+    )
+}
+
+function addRun(program: Command): void {
+  const command = modelCommand(program, "run", "evaluate a model's network once, on arrays")
+    .description("Evaluates a model's network once, for those who port and debug.")
+    .optionsGroup("Arrays:")
+    .requiredOption("--sample <file>", "the network's input [N, C, H, W]")
+    .requiredOption(
+      "--timestep <t>",
+      "σ for a Fourier model, else the step: a number, or a file with one or [N]",
+    )
+    .option("--class-labels <file>", "labels [N] of a class-conditional model")
+    .requiredOption("-o, --out <file>", "where the output [N, C, H, W] goes", fileName(".npy", ".npz"))
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+Arrays are .npy files, or .npz files that hold one array or one with the name
+of the option (sample, timestep, class_labels). The output is float32; in a
+.npz file it is called sample, as in Diffusers.
+
+${examples(
+  "score-sde run models/ncsnpp-emoji-32 --sample x.npy --timestep t.npy --out y.npy",
+  "score-sde run google/ddpm-cifar10-32 --sample x.npy --timestep 999 --out y.npz",
+)}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./run.ts")).run(model, options, context)),
+    )
+}
+
+async function run(options: GeneralOptions, work: (context: CommandContext) => Promise<void>): Promise<void> {
+  const { inContext } = await import("./context.ts")
+  await inContext(options, work)
+}
+
+function modelCommand(program: Command, name: string, summary: string, more = ""): Command {
   return program
     .command(name)
-    .description(description)
-    .argument("<model>", "Hub id or folder")
-    .option("--revision <name>", "branch, tag or commit of a Hub repository")
-    .option("--variant <name>", "variant of the weights, such as fp16 or ema")
-    .option("--subfolder <path>", "folder of the repository that holds the model")
-    .option("--token <token>", "access token of the Hub (default: HF_TOKEN, or the one that is stored)")
-    .option("--cache-dir <path>", "the cache (default: Python's, HF_HOME/hub)")
-    .option("--local-files-only", "use the cache and don't ask the Hub")
-    .addOption(
-      new Option("--device <name>", "where the network runs")
-        .choices(["auto", "cpu", "cuda", "webgpu", "dml", "coreml", "wasm"])
-        .default("auto"),
-    )
-    .addOption(
-      new Option("--dtype <type>", "element type of the network").choices(["fp32", "fp16"]).default("fp32"),
-    )
-    .option("--threads <n>", "threads of the network (default: one per core)", wholeNumber(1))
+    .summary(summary)
+    .usage(["<model>", more, "[options]"].filter(Boolean).join(" "))
+    .argument("<model>", "Hub id (google/ncsnpp-ffhq-1024) or folder in Diffusers' layout")
+    .showHelpAfterError(`Run score-sde ${name} --help to see the options.`)
 }
 
-function wholeNumber(least: number): (text: string) => number {
-  return text => {
-    const value = Number(text)
-    if (!/^\d+$/.test(text) || value < least || !Number.isSafeInteger(value)) {
-      throw new InvalidArgumentError(`It must be a whole number from ${least} up.`)
-    }
-    return value
-  }
+function addRepoOptions(command: Command): void {
+  command
+    .optionsGroup("Model:")
+    .option("--revision <name>", "branch, tag or commit (default: main)")
+    .option("--variant <name>", "variant of the weights, such as fp16 or ema")
+    .option("--subfolder <path>", "folder of the repository that holds the model")
+    .option("--cache-dir <path>", "the cache, shared with Python (default: HF_HUB_CACHE, HF_HOME/hub, …)")
+    .option("--local-files-only", "use what the cache holds and ask nobody, as HF_HUB_OFFLINE=1 does")
+    .option("--force-download", "fetch files again although they are in the cache")
+    .option("--token <token>", "access token; others can see it here, but not HF_TOKEN (default: that)")
+}
+
+function addComputationOptions(command: Command): void {
+  command
+    .optionsGroup("Computation:")
+    .addOption(
+      new Option(
+        "--device <names>",
+        "auto, cpu, cuda, webgpu, dml, coreml, wasm; several (cuda,cpu) are tried in order",
+      )
+        .argParser(deviceNames)
+        .default(["auto"], "auto"),
+    )
+    .addOption(dtypeOption("number type of the network", "fp32", "fp16"))
+    .option("--threads <n>", "threads that one operator may use (default: one per core)", wholeNumber(1))
+}
+
+function addGeneralOptions(command: Command): void {
+  const heading = "General:"
+  command
+    .optionsGroup(heading)
+    .option("-q, --quiet", "say nothing but results and errors")
+    .option("--verbose", "show errors with their stack and causes, as DEBUG=1 does")
+    .addHelpOption(new Option("-h, --help", "show this help").helpGroup(heading))
+}
+
+function dtypeOption(description: string, ...values: readonly string[]): Option {
+  return new Option(`--dtype <${values.join("|")}>`, description).choices(values).default("fp32")
+}
+
+function examples(...lines: readonly string[]): string {
+  return `${styleText("bold", "Examples:")}\n${lines.map(line => `  ${line}`).join("\n")}`
 }

@@ -1,12 +1,16 @@
-import { statFile } from "#platform/files"
 import { InputError } from "../errors.ts"
+import { openRepo } from "../hub/open-repo.ts"
+import type { UNet2DConfig } from "../models/unet2d/config.ts"
 import { UNet2DModel } from "../models/unet2d/model.ts"
-import { loadArray, loadFloats, saveArray } from "./arrays.ts"
-import { Interrupt } from "./interrupt.ts"
-import { loadingOptions, type ModelCommandOptions } from "./model-options.ts"
-import { openComponent } from "./open-component.ts"
+import type { Tensor } from "../tensor.ts"
+import { asFloats, loadArray, loadFloats, saveArray } from "./arrays.ts"
+import type { CommandContext } from "./context.ts"
+import { formatSeconds } from "./format.ts"
+import { loadModel } from "./load-model.ts"
+import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
+import { checkOutputFile } from "./output-path.ts"
 
-interface RunOptions extends ModelCommandOptions {
+interface RunArguments extends RepoArguments, ComputationArguments {
   readonly sample: string
   readonly timestep: string
   readonly classLabels?: string
@@ -14,26 +18,54 @@ interface RunOptions extends ModelCommandOptions {
 }
 
 /** `score-sde run`: one evaluation of a model's network, from arrays to an array. */
-export async function run(model: string, options: RunOptions): Promise<void> {
-  const sample = await loadFloats(options.sample)
-  const timestep = await loadFloats(options.timestep)
-  const classLabels = options.classLabels === undefined ? undefined : await loadArray(options.classLabels)
-  if (sample.shape.length !== 4) {
+export async function run(model: string, options: RunArguments, context: CommandContext): Promise<void> {
+  const { signal, terminal } = context
+  const sample = await loadFloats(options.sample, "sample")
+  const timestep = await loadTimestep(options.timestep)
+  const labels =
+    options.classLabels === undefined ? undefined : await loadArray(options.classLabels, "class_labels")
+  const [, , height, width, ...more] = sample.shape
+  if (height === undefined || width === undefined || more.length > 0) {
+    const shape = sample.shape.join(", ")
     throw new InputError(
       "SHAPE_MISMATCH",
-      `${options.sample} has shape [${sample.shape.join(", ")}], but must be [N, C, H, W].`,
+      `${options.sample} has shape [${shape}], but samples are [N, C, H, W].`,
     )
   }
-  if ((await statFile(options.out))?.kind === "directory") {
-    throw new InputError("INVALID_ARGUMENT", `${options.out} is a folder.`)
+  await checkOutputFile(options.out)
+
+  const loading = { ...loadingOptions(options, context), size: [height, width] as const }
+  await using unet = await loadModel(context, options, async () =>
+    UNet2DModel.fromRepo(await openRepo(model, loading), "unet", loading),
+  )
+  const start = performance.now()
+  const classLabels = labels && labelsFor(unet.config, labels)
+  const output = await unet.forward(sample, timestep, { signal, ...(classLabels && { classLabels }) })
+  const seconds = (performance.now() - start) / 1000
+  await saveArray(options.out, "sample", output)
+  console.log(options.out)
+  terminal.note(`float32 [${output.shape.join(", ")}] in ${formatSeconds(seconds)} on ${unet.device}.`)
+}
+
+/** A number, or an array's elements. */
+async function loadTimestep(text: string): Promise<Float32Array> {
+  if (text.trim() !== "" && Number.isFinite(Number(text))) return Float32Array.of(Number(text))
+  const { shape, data } = await loadFloats(text, "timestep")
+  if (shape.length <= 1) return data
+  throw new InputError("SHAPE_MISMATCH", `${text} has shape [${shape.join(", ")}], but time steps are [N].`)
+}
+
+/** Labels in the type that the network takes: classes are counted, embeddings and times are floats. */
+function labelsFor({ classEmbedType }: UNet2DConfig, labels: Tensor): Tensor {
+  if (classEmbedType !== null) return asFloats(labels)
+  const { dtype, shape, data } = labels
+  if (dtype === "int64") return labels
+  const fraction = Array.from(data, Number).find(value => !Number.isInteger(value))
+  if (dtype.includes("float") || fraction !== undefined) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `The class labels are ${dtype}, but classes are counted: give int64.`,
+    )
   }
-  using interrupt = new Interrupt()
-  const { signal } = interrupt
-  const size = [sample.shape[2]!, sample.shape[3]!] as const
-  const loading = { ...loadingOptions(options, signal), size }
-  const { repo, component } = await openComponent(model, loading)
-  await using unet = await UNet2DModel.fromRepo(repo, component, loading)
-  const output = await unet.forward(sample, timestep.data, { signal, ...(classLabels && { classLabels }) })
-  await saveArray(options.out, output)
-  console.log(`${options.out} [${output.shape.join(", ")}] from ${unet.device}`)
+  return { dtype: "int64", shape, data: BigInt64Array.from(data as ArrayLike<number>, BigInt) }
 }

@@ -1,0 +1,49 @@
+import { formatRate, formatSeconds } from "./format.ts"
+import { Rate } from "./rate.ts"
+import type { Terminal } from "./terminal.ts"
+
+/** A batch among all the pictures that are asked for. */
+export interface Batch {
+  /** Index of its first picture. */
+  readonly first: number
+  readonly count: number
+}
+
+/** Shows the steps of sampling, with their rate and the time that is left for all pictures. */
+export class SamplingProgress {
+  readonly #terminal: Terminal
+  readonly #pictures: number
+  readonly #steps = new Rate()
+  // The time left is told from single pictures' steps, since the last batch may be smaller.
+  readonly #work = new Rate()
+  #stepsDone = 0
+
+  /** Make it when sampling begins: the first rate is taken from there. */
+  constructor(terminal: Terminal, pictures: number) {
+    this.#terminal = terminal
+    this.#pictures = pictures
+    this.#steps.add(0)
+    this.#work.add(0)
+  }
+
+  /** Call it after every step; `step` counts those of the batch. */
+  show({ first, count }: Batch, step: number, totalSteps: number): void {
+    const done = first * totalSteps + count * step
+    const total = this.#pictures * totalSteps
+    this.#steps.add(++this.#stepsDone)
+    this.#work.add(done)
+    const [stepRate, workRate] = [this.#steps.perSecond, this.#work.perSecond]
+    const parts = [
+      count < this.#pictures && `${batchName(first, count)} of ${this.#pictures}`,
+      `step ${step}/${totalSteps}`,
+      stepRate !== undefined && formatRate(stepRate, "step"),
+      workRate !== undefined && done < total && `${formatSeconds((total - done) / workRate)} left`,
+    ]
+    const text = parts.filter(part => part !== false).join(", ")
+    this.#terminal.progress("Sampling", { done, total, text })
+  }
+}
+
+function batchName(first: number, count: number): string {
+  return count === 1 ? `picture ${first + 1}` : `pictures ${first + 1}–${first + count}`
+}
