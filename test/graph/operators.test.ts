@@ -8,6 +8,7 @@ import {
   exp,
   log,
   neg,
+  pow,
   relu,
   sigmoid,
   sin,
@@ -252,7 +253,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     of(matrix, ([x]) => pad(x!, [0, -2], [0, 1])),
     of(picture, ([x], g) => g.apply("Pad", [x, g.ints([1, 2, 3, 4]), undefined, g.ints([-1, 1])])),
   ],
-  Pow: broadcasting("Pow"),
+  Pow: [...broadcasting("Pow"), of(picture, ([x]) => pow(2, x!))],
   Reciprocal: unary(x => x.builder.apply("Reciprocal", [x])[0]!),
   ReduceMax: reductions("ReduceMax"),
   ReduceMean: [
