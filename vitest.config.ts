@@ -4,7 +4,7 @@ const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/setup/swiftshader.ts"],
-    testTimeout: 60_000,
+    testTimeout: 240_000,
     pool: "forks",
     maxWorkers: 2,
   },

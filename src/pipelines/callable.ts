@@ -1,11 +1,16 @@
 /** An object that is called like a function: calling it is calling its method `generate`. */
 export abstract class Callable {
   constructor() {
-    const call = (...args: readonly unknown[]): unknown => {
-      const target = call as unknown as { generate: (...args: readonly unknown[]) => unknown }
-      return target.generate(...args)
+    const call = (options?: unknown): unknown => {
+      const target = call as unknown as { generate: (options?: unknown) => unknown }
+      return target.generate(options)
     }
+    // Consoles and stack traces show the name of the class.
+    Object.defineProperty(call, "name", { value: new.target.name, configurable: true })
     // biome-ignore lint/correctness/noConstructorReturn: the function, dressed as an instance, is the object
     return Object.setPrototypeOf(call, new.target.prototype) as this
   }
 }
+
+// call, apply and bind, which everything that can be called has.
+Object.setPrototypeOf(Callable.prototype, Function.prototype)

@@ -6,9 +6,9 @@ import { Sampling } from "./sampling.ts"
 /** What a {@link DDIMPipeline} can be called with. */
 export interface DDIMOptions<T extends OutputType = "image"> extends SamplingOptions<T> {
   /** Noise added at each step, from 0 (none: the same noise always gives the same picture) to 1 (DDPM). Default 0. */
-  readonly eta?: number
+  readonly eta?: number | undefined
   /** Recomputes the predicted noise from the clipped picture. Default false. */
-  readonly useClippedModelOutput?: boolean
+  readonly useClippedModelOutput?: boolean | undefined
 }
 
 export interface DDIMPipeline {
@@ -41,7 +41,8 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
     for (const t of scheduler.timesteps) {
       const output = await sampling.evaluate(sample, t)
       const step = scheduler.step(output, t, sample, { eta, useClippedModelOutput, generator })
-      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: step.predOriginalSample })
+      const state = { latents: step.prevSample, denoised: step.predOriginalSample }
+      sample = (await sampling.endStep(t, state)).latents
     }
     return sampling.output(sample, [-1, 1])
   }

@@ -25,7 +25,8 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
     for (const t of scheduler.timesteps) {
       const output = await sampling.evaluate(sample, t)
       const step = scheduler.step(output, t, sample, { generator: sampling.generator })
-      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: step.predOriginalSample })
+      const state = { latents: step.prevSample, denoised: step.predOriginalSample }
+      sample = (await sampling.endStep(t, state)).latents
     }
     return sampling.output(sample, [-1, 1])
   }

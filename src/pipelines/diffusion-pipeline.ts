@@ -23,7 +23,7 @@ export interface PipelineComponents<S extends AnyScheduler = AnyScheduler> {
 export interface PipelineClass<P extends DiffusionPipeline = DiffusionPipeline> {
   readonly className: string
   readonly schedulerClass: SchedulerClass
-  new (components: PipelineComponents<never>): P
+  new (components: PipelineComponents, metadata?: { readonly scalars?: JsonObject }): P
 }
 
 // biome-ignore lint/correctness/noUnusedVariables: the class below, which this merges with, has the parameter
@@ -50,12 +50,20 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
 {
   readonly unet: UNet2DModel
   /** Further entries of the `model_index.json` that the pipeline was loaded from; they survive a save. */
-  readonly scalars: JsonObject = {}
+  readonly scalars: JsonObject
   #scheduler: S
 
-  constructor({ unet, scheduler }: PipelineComponents<S>) {
+  /**
+   * @param components - The network and the scheduler; the scheduler's class must be the pipeline's.
+   * @throws PipelineError `COMPONENT_TYPE`
+   */
+  constructor(
+    { unet, scheduler }: PipelineComponents,
+    { scalars = {} }: { readonly scalars?: JsonObject } = {},
+  ) {
     super()
     this.unet = unet
+    this.scalars = scalars
     this.#scheduler = this.#checked(scheduler)
   }
 
@@ -128,15 +136,15 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
     return new Scheduler(this.#scheduler.config)
   }
 
-  #checked(scheduler: S): S {
+  #checked(scheduler: AnyScheduler): S {
     const { className, schedulerClass } = this.constructor as unknown as PipelineClass
-    if (scheduler instanceof (schedulerClass as unknown as new () => object)) return scheduler
+    if (scheduler instanceof (schedulerClass as unknown as new () => object)) return scheduler as S
     const found = (scheduler as object)?.constructor?.name ?? String(scheduler)
     throw new PipelineError(
       "COMPONENT_TYPE",
       `A ${className} needs a ${schedulerClass.className}, not a ${found}.`,
       {
-        hint: `Make one with ${schedulerClass.className}.fromConfig(scheduler.config).`,
+        hint: `For another sampler make another pipeline: new DDIMPipeline({ ...pipe.components, scheduler }).`,
       },
     )
   }

@@ -2,6 +2,7 @@ import type { Image } from "../image/image.ts"
 import type { GeneratorInput } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
+import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 
 /**
  * The form of the pictures: `Image` values (`"image"`, or Diffusers' name `"pil"`), or one float32 tensor with
@@ -24,9 +25,12 @@ export interface StepState {
   readonly denoised: Tensor<"float32">
 }
 
-/** Called after every step; a sample that it returns takes the place of `latents`. */
+/**
+ * Called after every step. What it returns takes the place of the state: `latents` is what the next step starts from,
+ * and after the last step the picture is made of `denoised` (VE and VP) or `latents` (DDPM and DDIM).
+ */
 export type StepCallback = (
-  pipe: object,
+  pipe: DiffusionPipeline,
   step: number,
   timestep: number,
   state: StepState,
@@ -47,21 +51,22 @@ export interface SamplingProgress {
 /** What every pipeline can be called with. */
 export interface SamplingOptions<T extends OutputType = "image"> {
   /** Pictures made together. Default 1. */
-  readonly batchSize?: number
+  readonly batchSize?: number | undefined
   /** Steps of the sampler. Each pipeline has its own default. */
-  readonly numInferenceSteps?: number
+  readonly numInferenceSteps?: number | undefined
   /**
-   * Makes the pictures repeatable. For one picture it seeds a generator equal to PyTorch's on the CPU, which gives the
-   * picture that Diffusers gives; for more, one whose picture i depends only on the seed and i, not on the batch.
+   * Makes the pictures repeatable. For one picture it seeds a {@link TorchGenerator}, equal to PyTorch's on the CPU,
+   * which gives the picture that Diffusers gives; for more, a {@link PhiloxGenerator}, whose noise for picture i depends
+   * only on the seed and i. For Diffusers' pictures of a batch give `generator: new TorchGenerator(seed)`.
    */
-  readonly seed?: Seed
+  readonly seed?: Seed | undefined
   /** A generator, or one per picture, in place of a seed. */
-  readonly generator?: GeneratorInput
+  readonly generator?: GeneratorInput | undefined
   /** Standard normal noise [N, C, H, W] to start from, in place of the generator's first draw. */
-  readonly latents?: Tensor<"float32">
-  readonly outputType?: T
-  readonly callbackOnStepEnd?: StepCallback
-  readonly onProgress?: (progress: SamplingProgress) => void
+  readonly latents?: Tensor<"float32"> | undefined
+  readonly outputType?: T | undefined
+  readonly callbackOnStepEnd?: StepCallback | undefined
+  readonly onProgress?: ((progress: SamplingProgress) => void) | undefined
   /** Stops between two evaluations of the network. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }

@@ -6,36 +6,47 @@ import { resolveGenerator } from "../random/randn-tensor.ts"
 import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import { channelsLast } from "./channels-last.ts"
+import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
 import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
+
+const outputTypes: readonly OutputType[] = ["image", "pil", "pt", "np"]
+
+// More pictures than any memory holds at once.
+const maxBatchSize = 65_536
 
 /** One call of a pipeline: its network, its random numbers and its reports. A sampler is a loop over its methods. */
 export class Sampling<T extends OutputType> {
   readonly generator: RandomGenerator
   /** [N, C, H, W]. */
   readonly shape: readonly [number, number, number, number]
-  readonly #pipe: object
+  readonly #pipe: DiffusionPipeline
   readonly #unet: UNet2DModel
   readonly #options: SamplingOptions<T>
   readonly #totalSteps: number
   #nfe = 0
   #step = 0
 
-  constructor(pipe: object, unet: UNet2DModel, options: SamplingOptions<T>, totalSteps: number) {
+  constructor(pipe: DiffusionPipeline, unet: UNet2DModel, options: SamplingOptions<T>, totalSteps: number) {
     const { batchSize = options.latents?.shape[0] ?? 1, latents, signal } = options
-    if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
+    if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= maxBatchSize)) {
       throw new InputError(
         "INVALID_ARGUMENT",
-        `batchSize is ${batchSize}, but must be a whole number from 1 up.`,
+        `batchSize is ${batchSize}, but must be a whole number from 1 to ${maxBatchSize}.`,
       )
     }
     throwIfAborted(signal)
     this.shape = [batchSize, unet.config.inChannels, ...unet.size]
-    if (latents && latents.shape.join() !== this.shape.join()) {
-      throw new InputError(
-        "SHAPE_MISMATCH",
-        `latents have shape [${latents.shape.join(", ")}], but the model takes [${this.shape.join(", ")}].`,
-      )
+    if (latents) {
+      this.#checkShape("latents", latents)
+      const index = firstNonFinite(latents.data)
+      if (index >= 0) throw new InputError("INVALID_ARGUMENT", `latents hold ${latents.data[index]}.`)
+    }
+    const { outputType = "image" } = options
+    if (!outputTypes.includes(outputType)) {
+      throw new InputError("INVALID_ARGUMENT", `There is no outputType "${outputType}".`, {
+        hint: `It is one of ${outputTypes.join(", ")}.`,
+      })
     }
     this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox").nextBatch(batchSize)
     this.#pipe = pipe
@@ -78,13 +89,29 @@ export class Sampling<T extends OutputType> {
     return output
   }
 
-  /** Reports the end of a step and returns the sample that the next one starts from. */
-  async endStep(timestep: number, state: StepState): Promise<Tensor<"float32">> {
-    const { callbackOnStepEnd, onProgress } = this.#options
+  /**
+   * Reports the end of a step and returns the state to go on with: what the callback put in the place of its parts.
+   *
+   * @throws InputError `SHAPE_MISMATCH` when the callback returned a tensor of another shape.
+   */
+  async endStep(timestep: number, state: StepState): Promise<StepState> {
+    const { callbackOnStepEnd, onProgress, signal } = this.#options
     const changed = await callbackOnStepEnd?.(this.#pipe, this.#step, timestep, state)
     this.#step++
     onProgress?.({ step: this.#step, totalSteps: this.#totalSteps, nfe: this.#nfe })
-    return changed?.latents ?? state.latents
+    throwIfAborted(signal)
+    const { latents = state.latents, denoised = state.denoised } = changed ?? {}
+    this.#checkShape("callbackOnStepEnd's latents", latents)
+    this.#checkShape("callbackOnStepEnd's denoised", denoised)
+    return { latents, denoised }
+  }
+
+  #checkShape(name: string, tensor: Tensor): void {
+    if (tensor.dtype === "float32" && tensor.shape.join() === this.shape.join()) return
+    throw new InputError(
+      "SHAPE_MISMATCH",
+      `${name} are ${tensor.dtype} [${tensor.shape.join(", ")}], but must be float32 [${this.shape.join(", ")}].`,
+    )
   }
 
   /** The pictures from the final sample, whose black and white are the ends of `range`; numbers beyond are clamped. */

@@ -37,8 +37,8 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
       }
       const score = await sampling.evaluate(sample, sigma)
       const step = scheduler.stepPred(score, t, sample, { generator })
-      mean = step.prevSampleMean
-      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: mean })
+      const state = { latents: step.prevSample, denoised: step.prevSampleMean }
+      ;({ latents: sample, denoised: mean } = await sampling.endStep(t, state))
     }
     return sampling.output(mean, [0, 1])
   }

@@ -33,8 +33,8 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
     for (const t of scheduler.timesteps) {
       const output = await sampling.evaluate(sample, labelScale * t)
       const step = scheduler.stepPred(output, sample, t, { generator: sampling.generator })
-      mean = step.prevSampleMean
-      sample = await sampling.endStep(t, { latents: step.prevSample, denoised: mean })
+      const state = { latents: step.prevSample, denoised: step.prevSampleMean }
+      ;({ latents: sample, denoised: mean } = await sampling.endStep(t, state))
     }
     return sampling.output(mean, [-1, 1])
   }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { DDIMPipeline } from "../../src/pipelines/ddim.ts"
 import { DDPMPipeline } from "../../src/pipelines/ddpm.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
-import type { StepState } from "../../src/pipelines/options.ts"
+import type { StepCallback } from "../../src/pipelines/options.ts"
 import { ScoreSdeVePipeline } from "../../src/pipelines/score-sde-ve.ts"
 import { ScoreSdeVpPipeline } from "../../src/pipelines/score-sde-vp.ts"
 import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
@@ -118,7 +118,7 @@ describe("calling a pipeline", () => {
     expect(Math.max(...pt.data)).toBeLessThanOrEqual(1)
   })
 
-  it("makes picture i of a seed the same in any batch", async () => {
+  it("draws the noise of picture i of a seed alike in any batch", async () => {
     const options = { numInferenceSteps: 2, outputType: "pt" as const }
     const corrected = pipe.scheduler
     // The corrector's step depends on the whole batch, in Diffusers as in score_sde; the noise must not.
@@ -140,26 +140,54 @@ describe("calling a pipeline", () => {
     expect(given[0].data).toEqual(drawn[0].data)
   })
 
-  it("reports every step, and takes a sample back", async () => {
-    const seen: [number, number][] = []
+  it("reports every step", async () => {
     const steps: number[] = []
-    const { images } = await pipe({
+    const seen: [number, number][] = []
+    await pipe({
       seed: 0,
       numInferenceSteps: 3,
-      outputType: "pt",
       onProgress: ({ step, totalSteps, nfe }) => seen.push([step / totalSteps, nfe]),
-      callbackOnStepEnd: (self, step, timestep, { latents }: StepState) => {
+      callbackOnStepEnd: (self, step, timestep, { latents, denoised }) => {
         expect(self).toBe(pipe)
         expect(timestep).toBeCloseTo(1 - step / 2, 4)
+        expect(latents.shape).toEqual(denoised.shape)
         steps.push(step)
-        return { latents: { ...latents, data: latents.data.map(() => 0.5) } }
       },
     })
     expect(steps).toEqual([0, 1, 2])
-    expect(seen.map(([, nfe]) => nfe)).toEqual([2, 4, 6])
-    expect(seen.at(-1)![0]).toBe(1)
-    const { images: plain } = await pipe({ seed: 0, numInferenceSteps: 3, outputType: "pt" })
-    expect(images.data).not.toEqual(plain.data)
+    expect(seen).toEqual([
+      [1 / 3, 2],
+      [2 / 3, 4],
+      [1, 6],
+    ])
+  })
+
+  it("goes on with what the callback returns", async () => {
+    const grey = (x: Tensor<"float32">): Tensor<"float32"> => ({ ...x, data: x.data.map(() => 0.25) })
+    const options = { seed: 0, numInferenceSteps: 3, outputType: "pt" as const }
+    const { images: plain } = await pipe(options)
+    const { images: changed } = await pipe({
+      ...options,
+      callbackOnStepEnd: (_, step, __, { latents }) => (step === 0 ? { latents: grey(latents) } : undefined),
+    })
+    expect(changed.data).not.toEqual(plain.data)
+    const { images: last } = await pipe({
+      ...options,
+      callbackOnStepEnd: (_, step, __, { denoised }) =>
+        step === 2 ? { denoised: grey(denoised) } : undefined,
+    })
+    expect(new Set(last.data)).toEqual(new Set([0.25]))
+    const wrong = { dtype: "float32" as const, shape: [1], data: new Float32Array(1) }
+    const refused = pipe({ ...options, callbackOnStepEnd: () => ({ latents: wrong }) })
+    await expect(refused).rejects.toMatchObject({ code: "SHAPE_MISMATCH" })
+  })
+
+  it("rejects with what a callback throws", async () => {
+    const failure = new Error("from the callback")
+    const callbackOnStepEnd = (): never => {
+      throw failure
+    }
+    await expect(pipe({ numInferenceSteps: 2, callbackOnStepEnd })).rejects.toBe(failure)
   })
 
   it("can be called again while it is at work", async () => {
@@ -194,6 +222,12 @@ describe("calling a pipeline", () => {
     [{ batchSize: -1 }, "INVALID_ARGUMENT"],
     [{ batchSize: 0 }, "INVALID_ARGUMENT"],
     [{ latents: { dtype: "float32", shape: [1, 3, 8, 8], data: new Float32Array(192) } }, "SHAPE_MISMATCH"],
+    [
+      { latents: { dtype: "float32", shape: [1, 3, 32, 32], data: new Float32Array(3072).fill(Number.NaN) } },
+      "INVALID_ARGUMENT",
+    ],
+    [{ outputType: "latent" as never }, "INVALID_ARGUMENT"],
+    [{ batchSize: 1e9 }, "INVALID_ARGUMENT"],
     [{ seed: 1, generator: new TorchGenerator(0) }, "SEED_AND_GENERATOR"],
     [{ batchSize: 3, generator: torchGenerators([1, 2]) }, "GENERATOR_COUNT"],
   ] as const)("refuses %o", async (options, code) => {
@@ -211,14 +245,12 @@ describe("calling a pipeline", () => {
   })
 
   it("names the step at which the network fails", async () => {
-    const latents = {
-      dtype: "float32" as const,
-      shape: [1, 3, 32, 32],
-      data: new Float32Array(3072).fill(Number.NaN),
-    }
-    await expect(pipe({ numInferenceSteps: 2, latents })).rejects.toMatchObject({
+    const callbackOnStepEnd: StepCallback = (_, __, ___, { latents }) => ({
+      latents: { ...latents, data: latents.data.map(() => Number.NaN) },
+    })
+    await expect(pipe({ numInferenceSteps: 2, callbackOnStepEnd })).rejects.toMatchObject({
       code: "NOT_FINITE",
-      message: expect.stringContaining("step 1 of 2"),
+      message: expect.stringContaining("step 2 of 2"),
     })
   })
 })
