@@ -3,6 +3,7 @@
  */
 import { parseArgs, styleText } from "node:util"
 import type { Check, Finding } from "./check.ts"
+import { withFreshConversions } from "./fresh-conversions.ts"
 import { hubCacheCheck } from "./hub-cache-check.ts"
 import { networkCheck } from "./networks.ts"
 import { pictureCheck } from "./pictures.ts"
@@ -49,7 +50,7 @@ async function main(): Promise<number> {
       options.full,
     )
   }
-  return report(checks)
+  return withFreshConversions(() => report(checks))
 }
 
 /** What is compared for a model. Its pictures and its folder need a pipeline, which an option's model isn't. */
