@@ -2,7 +2,7 @@ import type { ConfigSpec } from "../../config/config.ts"
 import { defineConfig, key } from "../../config/config.ts"
 import { bool, either, float, int, list, nullable, oneOf, pair, string } from "../../config/kinds.ts"
 import type { Activation } from "../layers.ts"
-import { downBlockKinds, upBlockKinds } from "./blocks.ts"
+import { findTowerConflict } from "./towers.ts"
 
 /** A UNet2DModel's configuration, with Diffusers' names in camelCase. */
 export interface UNet2DConfig {
@@ -106,25 +106,8 @@ function findConflict(config: UNet2DConfig): { key: keyof UNet2DConfig; allowed:
   const asLong = `as long as block_out_channels, which has ${levelCount} levels`
   if (downBlockTypes.length !== levelCount) return { key: "downBlockTypes", allowed: asLong }
   if (upBlockTypes.length !== levelCount) return { key: "upBlockTypes", allowed: asLong }
-  const known = (kinds: object): string => `made of ${Object.keys(kinds).join(", ")}`
-  if (!downBlockTypes.every(type => type in downBlockKinds)) {
-    return { key: "downBlockTypes", allowed: known(downBlockKinds) }
-  }
-  if (!upBlockTypes.every(type => type in upBlockKinds)) {
-    return { key: "upBlockTypes", allowed: known(upBlockKinds) }
-  }
-  const kinds = [...downBlockTypes.map(t => downBlockKinds[t]!), ...upBlockTypes.map(t => upBlockKinds[t]!)]
-  const skips = kinds.filter(kind => kind.skip).length
-  if (skips !== 0 && skips !== kinds.length) {
-    return { key: "downBlockTypes", allowed: "all Skip blocks or none, here and in up_block_types" }
-  }
-  if (skips > 0 && config.inChannels !== 3)
-    return { key: "inChannels", allowed: "3 where Skip blocks are used" }
-  if (skips > 0 && config.outChannels !== 3)
-    return { key: "outChannels", allowed: "3 where Skip blocks are used" }
-  if (skips === 0 && config.normNumGroups === null) {
-    return { key: "normNumGroups", allowed: "a number where other than Skip blocks are used" }
-  }
+  const conflict = findTowerConflict(config)
+  if (conflict) return conflict
   if (config.timeEmbeddingType === "learned" && config.numTrainTimesteps === null) {
     return { key: "numTrainTimesteps", allowed: 'a number where time_embedding_type is "learned"' }
   }
