@@ -14,6 +14,12 @@ export interface DenoiserSamplerOptions extends SamplerOptions {
   readonly sigmas: ArrayLike<number>
 }
 
+/** @throws InputError `INVALID_ARGUMENT` */
+export function checkNotNegative(name: string, value: number): void {
+  if (!(value >= 0))
+    throw new InputError("INVALID_ARGUMENT", `${name} is ${value}, but must not be negative.`)
+}
+
 /** The denoiser of a run, at one noise level for the whole batch. */
 export type Denoise = (x: Tensor<"float32">, sigma: number) => Promise<Tensor<"float32">>
 

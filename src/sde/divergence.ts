@@ -57,17 +57,16 @@ export function exactDivergence(flow: FlowDivergence): FlowDivergence {
   return async (x, t) => {
     const samples = x.shape[0] ?? 1
     const size = x.data.length / samples
-    const axis = zerosLike(x)
+    let drift = zerosLike(x)
     const trace = new Float64Array(samples)
-    let drift = axis
     for (let i = 0; i < size; i++) {
+      const axis = zerosLike(x)
       for (let b = 0; b < samples; b++) axis.data[b * size + i] = 1
-      const at = await flow(x, t, axis)
-      for (let b = 0; b < samples; b++) {
-        trace[b]! += at.divergence[b]!
-        axis.data[b * size + i] = 0
-      }
-      drift = at.drift
+      const along = await flow(x, t, axis)
+      along.divergence.forEach((value, b) => {
+        trace[b]! += value
+      })
+      drift = along.drift
     }
     return { drift, divergence: trace }
   }

@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor.ts"
 import { weightedSum } from "./batch.ts"
-import { type DenoiserSamplerOptions, startDenoising } from "./denoiser-run.ts"
+import { checkNotNegative, type DenoiserSamplerOptions, startDenoising } from "./denoiser-run.ts"
 import type { Samples } from "./sampler-run.ts"
 
 /**
@@ -47,6 +47,8 @@ export interface Dpmpp2mSdeOptions extends DenoiserSamplerOptions {
  */
 export async function dpmpp2mSdeSampler(options: Dpmpp2mSdeOptions): Promise<Samples> {
   const { eta = 1, sNoise = 1 } = options
+  checkNotNegative("eta", eta)
+  checkNotNegative("sNoise", sNoise)
   const { run, denoise, sigmas, x: start } = startDenoising(options)
   const lambda = sigmas.map(sigma => -Math.log(sigma))
 

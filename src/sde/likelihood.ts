@@ -8,6 +8,7 @@ import { checkedDivergence } from "./checked-output.ts"
 import { exactDivergence, flowDivergence, type ScoreDivergence } from "./divergence.ts"
 import { checkEps } from "./pc-sampler.ts"
 import { type FlowSettings, followFlow } from "./probability-flow.ts"
+import { startShape } from "./sampler-run.ts"
 import type { SDE } from "./sde.ts"
 
 /** Options of {@link likelihood}. */
@@ -53,23 +54,24 @@ export interface Likelihood {
  */
 export async function likelihood(options: LikelihoodOptions): Promise<Likelihood> {
   const { sde, x, range, probe = "rademacher", probes = 1, eps = 1e-5 } = options
+  startShape({ latents: x })
   checkEps(eps, sde)
   checkCount("probes", probes, 1, typeof probe === "string" && probe !== "exact" ? 10_000 : 1)
   checkRange(x, range)
   if (typeof probe === "object") checkSameShape("probe", probe, "x", x)
 
-  const estimate = flowDivergence(sde, checkedDivergence(options.divergence, sde))
+  let nfe = 0
+  const counted: ScoreDivergence = (...at) => {
+    nfe++
+    return options.divergence(...at)
+  }
+  const estimate = flowDivergence(sde, checkedDivergence(counted, sde))
   const flow = probe === "exact" ? exactDivergence(estimate) : estimate
   const generator = resolveGenerator(options)
   const runs: Float64Array[] = []
-  let [latents, nfe] = [x, 0]
+  let latents = x
   for (let i = 0; i < probes; i++) {
-    const e =
-      typeof probe === "object"
-        ? probe
-        : probe === "exact"
-          ? zerosLike(x)
-          : drawProbe[probe](generator, x.shape)
+    const e = chosenProbe(probe, generator, x)
     const slope = async (x: Tensor<"float32">, t: Float32Array) => {
       const { drift, divergence } = await flow(x, t, e)
       return { drift, integrand: divergence }
@@ -77,18 +79,29 @@ export async function likelihood(options: LikelihoodOptions): Promise<Likelihood
     const end = await followFlow(slope, x, [eps, sde.T], options, true)
     const prior = sde.priorLogp(end.x)
     runs.push(end.integral.map((change, b) => bitsPerDim(prior[b]! + change, x, range)))
-    ;[latents, nfe] = [end.x, nfe + end.nfe]
+    latents = end.x
   }
   return { ...meanAndError(runs), latents, nfe }
 }
 
-const drawProbe = {
-  rademacher: (generator: RandomGenerator, shape: readonly number[]): Tensor<"float32"> => {
-    const bits = generator.randint(0, 2, shape).data
-    return { dtype: "float32", shape, data: Float32Array.from(bits, bit => Number(bit) * 2 - 1) }
-  },
-  gaussian: (generator: RandomGenerator, shape: readonly number[]): Tensor<"float32"> =>
-    generator.randn(shape),
+/** The probe for one solution; an exact divergence looks at none. */
+function chosenProbe(
+  probe: NonNullable<LikelihoodOptions["probe"]>,
+  generator: RandomGenerator,
+  x: Tensor<"float32">,
+): Tensor<"float32"> {
+  switch (probe) {
+    case "exact":
+      return zerosLike(x)
+    case "gaussian":
+      return generator.randn(x.shape)
+    case "rademacher": {
+      const bits = generator.randint(0, 2, x.shape).data
+      return { dtype: "float32", shape: x.shape, data: Float32Array.from(bits, bit => Number(bit) * 2 - 1) }
+    }
+    default:
+      return probe
+  }
 }
 
 /** The change of unit from the model's range to 256 levels is part of the density. */

@@ -1,5 +1,5 @@
 import { InputError } from "../errors.ts"
-import { checkCount } from "../schedulers/checks.ts"
+import { checkSteps } from "./step-count.ts"
 
 /** The noise levels between which to sample. */
 export interface SigmaRange {
@@ -50,7 +50,7 @@ export function vpSigmas({
 
 /** `steps` noise levels at even parts of the way, and 0. */
 function descent({ sigmaMin, sigmaMax, steps }: SigmaRange, sigma: (part: number) => number): Float64Array {
-  checkCount("steps", steps, 2, 1_000_000)
+  checkSteps("steps", steps)
   if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Number.POSITIVE_INFINITY)) {
     throw new InputError(
       "INVALID_ARGUMENT",

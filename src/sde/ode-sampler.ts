@@ -49,6 +49,7 @@ export async function odeSampler(options: OdeSamplerOptions): Promise<Samples> {
  */
 export async function odeEncoder(options: OdeEncoderOptions): Promise<Samples> {
   const { sde, x, eps = sde.samplingEps } = options
+  startShape({ latents: x })
   checkEps(eps, sde)
   const { x: latents, nfe } = await flow(options, x, [eps, sde.T])
   return { x: latents, nfe }

@@ -28,7 +28,7 @@ export interface FlowProgress {
   readonly from: number
   /** Where it is going. */
   readonly to: number
-  /** Evaluations of the network so far. */
+  /** Evaluations of the network so far, in this solution. */
   readonly nfe: number
 }
 

@@ -22,7 +22,7 @@ export interface ProjectedSamplerOptions extends Omit<PcSamplerOptions, "shape">
  *
  * @throws InputError, SdeError, RandomError; AbortError
  */
-export function projectedSampler(options: ProjectedSamplerOptions): Promise<Samples> {
+export async function projectedSampler(options: ProjectedSamplerOptions): Promise<Samples> {
   const { sde, latents, compat = false } = options
   const { data, known } = options.measurement
   const { unknownStart = unknown, knownNoise = known } = (compat && options.measurement.compat) || {}

@@ -21,7 +21,7 @@ export interface SamplerState {
   /** What the step started from: a time of the SDE, or a noise level σ of the samplers on a denoiser. */
   readonly time: number
   readonly x: Tensor<"float32">
-  /** The sample as it would be without the noise in it, as far as the step knows it. */
+  /** The sample without the noise that the step added to it; for a sampler on a denoiser, the picture that it sees. */
   readonly denoised: Tensor<"float32">
   /** Evaluations of the network so far. */
   readonly nfe: number
@@ -34,7 +34,7 @@ export interface SamplerOptions extends StartOptions, RandomOptions {
   readonly onStepEnd?: ((state: SamplerState) => StepEndResult | Promise<StepEndResult>) | undefined
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing has this type
+// biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing is the usual one
 type StepEndResult = Tensor<"float32"> | void
 
 /** What a sampler returns. */
@@ -113,7 +113,7 @@ export function startShape({ shape, latents }: StartOptions): readonly number[] 
     })
   }
   if (wanted.length === 0 || elementCount(wanted) === 0) {
-    throw new InputError("INVALID_ARGUMENT", `There is nothing to sample of shape [${wanted.join(", ")}].`)
+    throw new InputError("INVALID_ARGUMENT", `There is nothing in the shape [${wanted.join(", ")}].`)
   }
   return wanted
 }

@@ -1,10 +1,9 @@
 import { InputError } from "../errors.ts"
 import type { RandomGenerator } from "../random/generator.ts"
-import { checkCount } from "../schedulers/checks.ts"
-import { MAX_TIMESTEPS } from "../schedulers/scheduler.ts"
 import type { Tensor } from "../tensor.ts"
 import { innerProducts, weightedSum, zerosLike } from "./batch.ts"
 import { ReverseSDE } from "./reverse-sde.ts"
+import { checkSteps } from "./step-count.ts"
 
 /**
  * The score ∇ₓ log pₜ(x) of a batch, as a model estimates it.
@@ -59,7 +58,7 @@ export interface NoiseLevel {
  * A stochastic differential equation dx = f(x, t)dt + g(t)dw on [0, T] that turns data into noise
  * (Song et al. 2021, "Score-Based Generative Modeling through SDEs").
  *
- * Subclass it for an SDE of your own: with the five abstract members it has the samplers `pcSampler` (predictors
+ * Subclass it for an SDE of your own: with the four abstract members it has the samplers `pcSampler` (predictors
  * `euler_maruyama` and `reverse_diffusion`) and `odeSampler`, the likelihood, and through `denoiserFromScore` those of
  * EDM. The optional members add the corrector and ancestral sampling.
  *
@@ -77,7 +76,7 @@ export abstract class SDE {
 
   /** @throws InputError `INVALID_ARGUMENT` when N is no whole number from 2 up. */
   constructor(N = 1000) {
-    checkCount("N", N, 2, MAX_TIMESTEPS)
+    checkSteps("N", N)
     this.N = N
   }
 
@@ -119,13 +118,13 @@ export abstract class SDE {
 
   /**
    * What networks are given and what their output means. By default as score_sde's networks for VP: the label is
-   * t·999, whatever N is, and the network predicts the noise.
+   * 999·t/T, whatever N is, and the network predicts the noise.
    *
    * @param _continuous - Whether the network was trained on continuous times; else on the N times of the chain.
    */
   conditioning(t: Float32Array, _continuous: boolean): Conditioning {
     const { std } = this.marginalProb(scalars(t, 0), t)
-    return { labels: t.map(time => time * 999), outputScale: std.map(s => -1 / s) }
+    return { labels: t.map(time => (time / this.T) * 999), outputScale: std.map(s => -1 / s) }
   }
 
   /** εᵀ(∂f/∂x)ε of each sample, where ε is `probe`. Exact for an affine drift, where the choice of x is free. */

@@ -1,5 +1,5 @@
 import { weightedSum } from "./batch.ts"
-import { type DenoiserSamplerOptions, startDenoising } from "./denoiser-run.ts"
+import { checkNotNegative, type DenoiserSamplerOptions, startDenoising } from "./denoiser-run.ts"
 import type { Samples } from "./sampler-run.ts"
 
 /** Options of {@link stochasticHeunSampler}. */
@@ -22,6 +22,8 @@ export interface StochasticHeunOptions extends DenoiserSamplerOptions {
  */
 export async function stochasticHeunSampler(options: StochasticHeunOptions): Promise<Samples> {
   const { sChurn = 0, sTmin = 0, sTmax = Number.POSITIVE_INFINITY, sNoise = 1 } = options
+  checkNotNegative("sChurn", sChurn)
+  checkNotNegative("sNoise", sNoise)
   const { run, denoise, sigmas: t, x: start } = startDenoising(options)
   const steps = t.length - 1
 

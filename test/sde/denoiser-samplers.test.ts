@@ -248,6 +248,8 @@ describe("a run", () => {
 })
 
 describe("bad input", () => {
+  const base = { denoiser: mixtureDenoiser, sigmas: sigmas.edm, shape }
+
   test.each([[[1]], [[1, 1]], [[1, 2]], [[2, Number.NaN]], [[2, -1]], [[Number.POSITIVE_INFINITY, 0]]])(
     "noise levels %j",
     async levels => {
@@ -267,6 +269,15 @@ describe("bad input", () => {
     ["sigmaMin is 0 and sigmaMax 30, but 0 < sigmaMin < sigmaMax", () => vpSigmas({ ...range, sigmaMin: 0 })],
   ])("%s", (message, make) => {
     expect(make).toThrow(message)
+  })
+
+  test.each<[string, () => Promise<Samples>]>([
+    ["sChurn", () => stochasticHeunSampler({ ...base, sChurn: -1 })],
+    ["sNoise", () => stochasticHeunSampler({ ...base, sNoise: -1 })],
+    ["eta", () => dpmpp2mSdeSampler({ ...base, eta: -1 })],
+    ["sNoise", () => dpmpp2mSdeSampler({ ...base, sNoise: -1 })],
+  ])("a negative %s", async (name, run) => {
+    await expect(run()).rejects.toThrow(`${name} is -1, but must not be negative.`)
   })
 
   test.each([-0.1, 1.1, Number.NaN])("DDIM's eta %d", async eta => {

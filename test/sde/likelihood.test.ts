@@ -138,6 +138,8 @@ describe("probes", () => {
       expect(Math.abs(bits - exact.bitsPerDim[b]!)).toBeLessThan(4 * error)
     })
     expect(nfe).toBeGreaterThan(20 * 8)
+    // The exact one counts each of the 48 axes.
+    expect(exact.nfe % 48).toBe(0)
     // The Jacobian is diagonal here, and ±1 squared is 1.
     const rademacher = await likelihood({ ...base, probes: 2, seed: 1 })
     expect(rademacher.standardError![0]).toBeLessThan(1e-9)
@@ -214,6 +216,7 @@ describe("bad input", () => {
     ["probe has the shape [2, 2], but x has [2, 3].", { probe: formula(() => 1, [2, 2]) }],
     ["probes is 0, but must be a whole number from 1 to 10000.", { probes: 0 }],
     ["probes is 2, but must be a whole number from 1 to 1.", { probe: "exact", probes: 2 }],
+    ["There is nothing in the shape [0, 3].", { x: formula(() => 0, [0, 3]) }],
     ["eps is 0, but must be greater than 0 and less than 1.", { eps: 0 }],
   ])("%s", async (message, options) => {
     await expect(run(options)).rejects.toThrow(message)

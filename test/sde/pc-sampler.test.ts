@@ -40,9 +40,9 @@ function moments(values: Float32Array): readonly [number, number] {
 describe("the distribution of Gaussian data comes out", () => {
   const data = { mean: 0.4, std: 0.25 }
   const sdes: [string, SDE][] = [
-    ["VE", new VESDE({ N: 200 })],
-    ["VP", new VPSDE({ N: 200 })],
-    ["sub-VP", new SubVPSDE({ N: 200 })],
+    ["VE", new VESDE({ N: 150 })],
+    ["VP", new VPSDE({ N: 150 })],
+    ["sub-VP", new SubVPSDE({ N: 150 })],
     ["an SDE of the user's", new CompleteOrnsteinUhlenbeck({ N: 600, T: 3 })],
   ]
   const methods: Pick<PcSamplerOptions, "predictor" | "corrector" | "probabilityFlow">[] = [
@@ -62,9 +62,9 @@ describe("the distribution of Gaussian data comes out", () => {
 
   test.each(runs)("$name, $method", async ({ sde, method }) => {
     const score = gaussianScore(sde, data)
-    const { x } = await pcSampler({ sde, score, shape: [1, 2500], seed: 1, snr: 0.1, ...method })
+    const { x } = await pcSampler({ sde, score, shape: [1, 1200], seed: 1, snr: 0.1, ...method })
     const [mean, std] = moments(x.data)
-    // 2500 numbers, and the bias of a few hundred steps.
+    // 1200 numbers, and the bias of a few hundred steps.
     expect(Math.abs(mean - data.mean)).toBeLessThan(0.05)
     expect(Math.abs(std - data.std)).toBeLessThan(0.05)
   })
@@ -197,7 +197,7 @@ describe("bad input", () => {
     ["nStepsEach is 0, but must be a whole number from 1 to 1000000.", { nStepsEach: 0 }],
     ["eps is 0, but must be greater than 0 and less than 1.", { eps: 0 }],
     ["eps is 1, but must be greater than 0 and less than 1.", { eps: 1 }],
-    ["There is nothing to sample of shape [0, 3].", { shape: [0, 3] }],
+    ["There is nothing in the shape [0, 3].", { shape: [0, 3] }],
     ["Neither `shape` nor `latents` were given. Give the shape of the samples", { shape: undefined }],
   ])("%s", async (message, options) => {
     await expect(sample(options)).rejects.toThrow(

@@ -172,11 +172,11 @@ describe("bad input", () => {
     expect(make).toThrow(message)
   })
 
-  test("latents of another size", () => {
+  test("latents of another size", async () => {
     const sde = new VESDE({ N: 10 })
     const latents = formula(() => 1, [1, 3, 4, 4])
-    expect(() =>
+    await expect(
       projectedSampler({ sde, score: async x => x, measurement: inpainting(data, mask), latents }),
-    ).toThrow("latents has the shape [1, 3, 4, 4], but the measured picture has [2, 3, 4, 4].")
+    ).rejects.toThrow("latents has the shape [1, 3, 4, 4], but the measured picture has [2, 3, 4, 4].")
   })
 })

@@ -158,7 +158,7 @@ describe("what networks are given, and what their output means", () => {
   test.each([true, false])("sub-VP, and SDEs of users", continuous => {
     for (const sde of [subVp, new OrnsteinUhlenbeck()]) {
       const { labels, outputScale } = sde.conditioning(at(0.5), continuous)
-      expect(labels[0]).toBe(499.5)
+      expect(labels[0]).toBe((0.5 / sde.T) * 999)
       expectClose(outputScale[0]!, -1 / sde.marginalProb(x, at(0.5)).std[0]!)
     }
   })
