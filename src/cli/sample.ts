@@ -12,7 +12,7 @@ import { loadModel } from "./load-model.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
 import { type PictureArguments, PictureOutput } from "./picture-output.ts"
 import { takeRows } from "./rows.ts"
-import { SamplingProgress } from "./sampling-progress.ts"
+import { batchName, SamplingProgress } from "./sampling-progress.ts"
 import { StripFrames } from "./strip-frames.ts"
 
 interface SampleArguments extends RepoArguments, ComputationArguments, PictureArguments {
@@ -57,7 +57,9 @@ export async function sample(
   try {
     for (let first = 0; first < numImages; first += batchSize) {
       const count = Math.min(batchSize, numImages - first)
+      const batch = { first, count }
       const strip = options.strip && first === 0 ? new StripFrames() : undefined
+      let stepLatents: Tensor<"float32"> | undefined
       const made = await pipe({
         outputType: "pt",
         batchSize: count,
@@ -65,12 +67,15 @@ export async function sample(
         signal,
         ...(options.steps !== undefined && { numInferenceSteps: options.steps }),
         ...(latents && { latents: takeRows(latents, first, count) }),
-        callbackOnStepEnd: (_pipe, step, _timestep, state) => {
-          strip?.add(step, pipe.scheduler.timesteps.length, state.latents)
+        callbackOnStepEnd: (_pipe, _step, _timestep, state) => {
+          stepLatents = state.latents
         },
+        // Comes right after the callback, and tells how many steps there are.
         onProgress: ({ step, totalSteps }) => {
+          if (stepLatents) strip?.add(step, totalSteps, stepLatents)
           position = ` after step ${step} of ${totalSteps}`
-          progress.show({ first, count }, step, totalSteps)
+          if (count < numImages) position += ` for ${batchName(batch)}`
+          progress.show(batch, step, totalSteps)
         },
       })
       nfe += made.nfe

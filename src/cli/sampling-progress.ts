@@ -27,14 +27,15 @@ export class SamplingProgress {
   }
 
   /** Call it after every step; `step` counts those of the batch. */
-  show({ first, count }: Batch, step: number, totalSteps: number): void {
+  show(batch: Batch, step: number, totalSteps: number): void {
+    const { first, count } = batch
     const done = first * totalSteps + count * step
     const total = this.#pictures * totalSteps
     this.#steps.add(++this.#stepsDone)
     this.#work.add(done)
     const [stepRate, workRate] = [this.#steps.perSecond, this.#work.perSecond]
     const parts = [
-      count < this.#pictures && `${batchName(first, count)} of ${this.#pictures}`,
+      count < this.#pictures && `${batchName(batch)} of ${this.#pictures}`,
       `step ${step}/${totalSteps}`,
       stepRate !== undefined && formatRate(stepRate, "step"),
       workRate !== undefined && done < total && `${formatSeconds((total - done) / workRate)} left`,
@@ -44,6 +45,7 @@ export class SamplingProgress {
   }
 }
 
-function batchName(first: number, count: number): string {
+/** `picture 3`, `pictures 9–16`; counted from 1. */
+export function batchName({ first, count }: Batch): string {
   return count === 1 ? `picture ${first + 1}` : `pictures ${first + 1}–${first + count}`
 }

@@ -10,11 +10,9 @@ const mostPictures = 4
 export class StripFrames {
   readonly #frames: Tensor<"float32">[] = []
 
-  /** Call it after every step; `step` counts from 0. */
+  /** Call it after every step; `step` counts from 1. */
   add(step: number, totalSteps: number, latents: Tensor<"float32">): void {
-    const next = Math.round((this.#frames.length * (totalSteps - 1)) / (columns - 1))
-    if (step !== next || this.#frames.length === columns - 1) return
-    this.#frames.push(takeRows(latents, 0, mostPictures))
+    if (shownSteps(totalSteps).includes(step)) this.#frames.push(takeRows(latents, 0, mostPictures))
   }
 
   /** The strip, which ends with the finished pictures. Noise is shown from its least to its greatest number. */
@@ -22,4 +20,11 @@ export class StripFrames {
     const noisy = this.#frames.map(frame => Image.fromTensor(frame, { range: "auto" }))
     return denoisingStrip([...noisy, finished.slice(0, mostPictures)])
   }
+}
+
+/** The steps before the last one, whose place the finished pictures take. */
+function shownSteps(totalSteps: number): number[] {
+  const last = totalSteps - 1
+  if (last < columns) return Array.from({ length: last }, (_, i) => i + 1)
+  return Array.from({ length: columns - 1 }, (_, column) => 1 + Math.round((column * last) / (columns - 1)))
 }
