@@ -24,7 +24,9 @@ const listedModel = v.union(
 )
 
 /** A model to export: one of the Hub or a folder, and the element types of the graphs. */
-export type ListedModel = v.InferOutput<typeof listedModel>
+export type ListedModel = {
+  readonly dtypes?: ("fp32" | "fp16")[] | undefined
+} & ({ readonly id: string; readonly revision?: string | undefined } | { readonly folder: string })
 
 const modelList = v.pipe(
   v.array(listedModel),

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path"
 import { afterAll } from "vitest"
 
 /** The model that comes with the repository. */
-export const shippedModel = resolve("models/ncsnpp-emoji-32")
+export const shippedModel: string = resolve("models/ncsnpp-emoji-32")
 
 const tsx = import.meta.resolve("tsx")
 const commandLine = resolve("src/cli/main.ts")

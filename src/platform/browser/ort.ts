@@ -5,7 +5,7 @@ import type { LoadedOrt } from "../ort-module.ts"
 export const autoDevices: readonly ResolvedDevice[] = ["webgpu", "wasm"]
 
 /** Every device that this platform may have. */
-export const knownDevices: readonly ResolvedDevice[] = autoDevices
+export const knownDevices: readonly ResolvedDevice[] = [...autoDevices]
 
 /** Loads the ONNX Runtime that serves `device`. */
 export async function loadOrt(_device: ResolvedDevice, threads: number | undefined): Promise<LoadedOrt> {
