@@ -50,7 +50,7 @@ export function levelIndex(number: Value): Value {
 
 /** Every picture of `x` [N, C, H, W] divided by its number of `divisors` [N]. */
 export function dividedPerPicture(x: Value, divisors: Value): Value {
-  return div(x, reshape(divisors, [divisors.shape[0]!, 1, 1, 1]))
+  return x.builder.at("score", () => div(x, reshape(divisors, [divisors.shape[0]!, 1, 1, 1])))
 }
 
 function column(x: Value): Value {

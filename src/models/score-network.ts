@@ -11,7 +11,6 @@ import { ncsnpp } from "./ncsnpp/network.ts"
 import type { Ncsnv2ModelConfig } from "./ncsnv2/config.ts"
 import { ncsnv2, refineNetHalvings } from "./ncsnv2/network.ts"
 import type { PictureConfig } from "./score-network-config.ts"
-import { unet2dNames } from "./unet2d/names.ts"
 
 /** What a score network is built from; a whole configuration of score_sde is one. */
 export interface ScoreNetworkConfig {
@@ -20,12 +19,7 @@ export interface ScoreNetworkConfig {
 }
 
 /** Names of the graph's inputs and output: those of `UNet2DModel`. */
-export const scoreNetworkNames: { readonly sample: string; readonly label: string; readonly output: string } =
-  {
-    sample: unet2dNames.sample,
-    label: unet2dNames.timestep,
-    output: unet2dNames.output,
-  }
+export const scoreNetworkNames = { sample: "sample", label: "timestep", output: "out_sample" } as const
 
 /** How the graph of a score network is made. */
 export interface ScoreNetworkOptions extends GraphBuilderOptions {

@@ -36,11 +36,7 @@ export const cifar10Classifier: WideResnetConfig = {
 }
 
 /** Names of the classifier's inputs and output. */
-export const wideResnetNames: { readonly sample: string; readonly sigma: string; readonly output: string } = {
-  sample: "sample",
-  sigma: "timestep",
-  output: "logits",
-}
+export const wideResnetNames = { sample: "sample", sigma: "timestep", output: "logits" } as const
 
 /**
  * The classifier as a graph: `sample` [batch, C, H, W], noisy pictures in [0, 1] before the noise, and `timestep`

@@ -1,6 +1,17 @@
 import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
+import { foldParameters } from "../../../src/graph/optimize/fold-parameters.ts"
+import type { Graph } from "../../../src/graph/types.ts"
 import type { WeightSource } from "../../../src/graph/weight-layout.ts"
+import { parameterShapes } from "../../../src/models/checkpoint.ts"
+import {
+  type ScoreNetworkConfig,
+  type ScoreNetworkOptions,
+  scoreNetworkGraph,
+} from "../../../src/models/score-network.ts"
+import { type WideResnetConfig, wideResnetGraph } from "../../../src/models/wideresnet/network.ts"
+import type { Device } from "../../../src/runtime/device.ts"
+import { modelOf, runModel } from "../../graph/run-graph.ts"
 
 /** A network with its output, as test/fixtures/score-sde holds it. */
 export interface NetworkCase {
@@ -77,4 +88,38 @@ function amplitude(leaf: string, shape: readonly number[]): readonly [offset: nu
 /** 0.5 + 0.5 cos(0.01 i). */
 export function hashInput(count: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => 0.5 + 0.5 * Math.cos(0.01 * i))
+}
+
+/** The network of a case. */
+export function graphOf({ model, data, size }: NetworkCase, options: ScoreNetworkOptions = {}): Graph {
+  if (model.name === "wideresnet") {
+    return wideResnetGraph({ ...camelCase<WideResnetConfig>(model), ...camelCase<WideResnetConfig>(data) })
+  }
+  const config = { model: camelCase(model), data: camelCase(data) } as ScoreNetworkConfig
+  return scoreNetworkGraph(config, { size, ...options })
+}
+
+/** The output of a case's network, once. */
+export async function runCase(
+  graph: Graph,
+  { data, size, labels }: NetworkCase,
+  device: Device = "cpu",
+): Promise<{ readonly shape: readonly number[]; readonly data: Float32Array }> {
+  const shape = [labels.length, data.num_channels as number, ...size]
+  const model = await modelOf(foldParameters(graph), hashWeights(parameterShapes(graph)))
+  const feeds = {
+    sample: { dtype: "float32", shape, data: hashInput(shape.reduce((a, b) => a * b, 1)) },
+    timestep: { dtype: "float32", shape: [labels.length], data: Float32Array.from(labels) },
+  } as const
+  const [output] = Object.values(await runModel(model, feeds, device))
+  return output as Awaited<ReturnType<typeof runCase>>
+}
+
+/** How far an output is from a case's, as a share of its largest value: of single elements, and of a projection. */
+export function errorsOf({ values, largest, projection }: NetworkCase, y: Float32Array): readonly number[] {
+  const differences = values.map((value, j) =>
+    Math.abs(value - y[Math.floor((j * (y.length - 1)) / (values.length - 1))]!),
+  )
+  const projected = y.reduce((sum, value, i) => sum + value * Math.cos(0.1 * i), 0) / y.length
+  return [Math.max(...differences) / largest, Math.abs(projected - projection) / largest]
 }
