@@ -1,3 +1,4 @@
+import { warnOnce } from "../config/warnings.ts"
 import { ScoreSdeError } from "../errors.ts"
 import { encodeWithExternalData } from "../graph/encode.ts"
 import type { Graph } from "../graph/types.ts"
@@ -9,7 +10,7 @@ import type { CheckpointOptions } from "./checkpoint.ts"
 import { finiteWeights } from "./checkpoint.ts"
 
 // Part of the names of cached graphs: raise it whenever the same checkpoint would give another graph.
-const converterVersion = 1
+const converterVersion = 2
 
 export interface ConversionOptions extends CheckpointOptions {
   /** Distinguishes graphs of one checkpoint: architecture, size, element type. */
@@ -37,7 +38,8 @@ export async function convertedModel(
     } catch (error) {
       // A full or read-only disk must not stop a model that fits into memory; anything else would fail again.
       if (!isWriteFailure(error)) throw error
-      options.onWarning?.(`The converted model can't be kept on disk (${error.message}); it stays in memory.`)
+      const { onWarning = warnOnce } = options
+      onWarning(`The converted model can't be kept on disk (${error.message}); it stays in memory.`)
     }
   }
   const weights = await openWeights()

@@ -1,4 +1,4 @@
-import type { GraphBuilder, Value } from "../graph/builder.ts"
+import type { Value } from "../graph/builder.ts"
 import { GraphError } from "../graph/errors.ts"
 import { conv } from "../graph/ops/convolution.ts"
 import { add, gelu, max, mish, mul, relu, silu, sub } from "../graph/ops/elementwise.ts"
@@ -132,27 +132,26 @@ const normByGroups: Norm = (x, { groups, epsilon, offset }, affine) => {
 
 // Reads the image twice for the means per channel, does the rest on vectors, and writes the image once.
 const normByStatistics: Norm = (x, { groups, epsilon, offset }, affine) => {
-  const count = channels(x)
   const [height, width] = imageSize(x)
   const { mean, meanSquare } = channelMeans(x)
+  const grouped = (vectors: Value): Value => reshape(vectors, [...vectors.shape.slice(0, -1), groups, -1])
   // Means of x + o and its square: m + o, and q + o(2m + o).
   const shiftedMean = offset ? add(mean, offset) : mean
   const shiftedSquare = offset ? add(meanSquare, mul(offset, add(mean, shiftedMean))) : meanSquare
-  const averaging = groupAveraging(x.builder, count, groups)
-  const groupMean = matmul(shiftedMean, averaging)
-  const groupSquare = matmul(shiftedSquare, averaging)
+  // [N, groups, 1] from here on, which zeros of [N, groups, C / groups] bring to one number per channel.
+  const groupMean = reduceMean(grouped(shiftedMean), [2])
+  const groupSquare = reduceMean(grouped(shiftedSquare), [2])
   // The difference is off by about 1e-7 of its terms. Where it is no more than that, the floor keeps it from blowing
   // the result up: an image that is flat to six digits counts as flat.
   const variance = max(sub(groupSquare, mul(groupMean, groupMean)), mul(groupSquare, 2 ** -20))
   // All pictures of the batch become channels of one, since the operator takes one number per channel.
-  const channelMean = offset ? sub(groupMean, offset) : groupMean
-  const zeros = mul(groupMean, 0)
+  const zeros = mul(grouped(mean), 0)
   const flat = (vectors: Value): Value => reshape(vectors, [-1])
   const vectors = {
-    scale: flat(add(zeros, affine?.weight ?? 1)),
-    bias: flat(affine ? add(zeros, affine.bias) : zeros),
-    mean: flat(channelMean),
-    variance: flat(variance),
+    scale: flat(add(zeros, affine ? grouped(affine.weight) : 1)),
+    bias: flat(affine ? add(zeros, grouped(affine.bias)) : zeros),
+    mean: flat(offset ? sub(groupMean, grouped(offset)) : add(zeros, groupMean)),
+    variance: flat(add(zeros, variance)),
   }
   return reshape(affineNormalization(reshape(x, [1, -1, height, width]), vectors, epsilon), x.shape)
 }
@@ -176,19 +175,6 @@ function channelMeans(x: Value): { readonly mean: Value; readonly meanSquare: Va
         : mul(reduceMean(reduceSumSquare(x, [3], options), [2], options), 1 / width),
     ),
   }
-}
-
-// [C, C]: row vector times this gives every channel the mean of its group.
-function groupAveraging(builder: GraphBuilder, count: number, groups: number): Value {
-  return builder.shared(`group averaging ${count}/${groups}`, () => {
-    const size = count / groups
-    const matrix = new Float32Array(count * count)
-    for (let row = 0; row < count; row++) {
-      const start = Math.floor(row / size) * size
-      matrix.fill(1 / size, row * count + start, row * count + start + size)
-    }
-    return builder.constant("float32", [count, count], matrix)
-  })
 }
 
 export type Activation = "silu" | "swish" | "mish" | "gelu" | "relu"
