@@ -108,6 +108,11 @@ export class HubRepo implements Repo {
     return derivedFile(name, plain => this.#parts.store.derivedFile(this.commit, plain))
   }
 
+  async reopened(signal?: AbortSignal): Promise<HubRepo> {
+    const settings = { ...this.#settings, signal, onProgress: undefined, forceDownload: false }
+    return new HubRepo({ ...this.#parts, settings })
+  }
+
   /** Begins to make files ready. The first failure ends the others of the batch. */
   #startBatch(paths: readonly string[]): void {
     const stop = new AbortController()

@@ -1,3 +1,4 @@
+import { openFolder } from "#platform/folder"
 import { throwIfAborted } from "../errors.ts"
 import type { ByteSource } from "../platform/byte-source.ts"
 import type { LocalFolder } from "../platform/local-folder.ts"
@@ -54,6 +55,12 @@ export class LocalRepo implements Repo {
 
   derivedFile(name: string): DerivedFile {
     return derivedFile(name, plain => this.#folder.derivedFile(plain))
+  }
+
+  async reopened(signal?: AbortSignal): Promise<LocalRepo> {
+    // By the folder's whole path, which doesn't depend on the working directory.
+    const folder = (await openFolder(this.#folder.localPath(""))) ?? this.#folder
+    return new LocalRepo(this.id, folder, { prefix: this.#prefix, signal })
   }
 
   #place(path: string): string {

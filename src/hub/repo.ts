@@ -59,6 +59,12 @@ export interface Repo {
    * of another commit, or of a folder whose files have changed, are not seen.
    */
   derivedFile(name: string): DerivedFile
+
+  /**
+   * The same repository for later work, which the signal, the progress handler and `forceDownload` of the opening no
+   * longer concern. A folder is listed anew.
+   */
+  reopened(signal?: AbortSignal): Promise<Repo>
 }
 
 /** See {@link Repo.derivedFile}. */

@@ -4,7 +4,6 @@ import { foldParameters } from "../../graph/optimize/fold-parameters.ts"
 import { toFloat16 } from "../../graph/optimize/to-float16.ts"
 import type { Graph } from "../../graph/types.ts"
 import { findWeights } from "../../hub/component-files.ts"
-import { HubError } from "../../hub/errors.ts"
 import type { ModelSource } from "../../runtime/session.ts"
 import { elementCount } from "../../tensor.ts"
 import { writeSafetensors } from "../../weights/safetensors-writer.ts"
@@ -13,7 +12,7 @@ import { byteChunks } from "../byte-chunks.ts"
 import { finiteWeights, openCheckpoint, parameterShapes, type TensorFiles } from "../checkpoint.ts"
 import { convertedModel } from "../converted-graph.ts"
 import type { UNet2DConfig } from "./config.ts"
-import { type ModelDType, pictureSize } from "./load.ts"
+import { findTensorFiles, type ModelDType, pictureSize } from "./load.ts"
 import type { ModelOrigin } from "./model.ts"
 import { unet2dGraph } from "./network.ts"
 
@@ -57,9 +56,9 @@ export function countParameters(config: UNet2DConfig, size: readonly [number, nu
 export async function checkpointChunks(
   config: UNet2DConfig,
   origin: ModelOrigin,
-  signal: AbortSignal | undefined,
 ): Promise<AsyncGenerator<Uint8Array> | undefined> {
-  const weights = await openOrigin(config, origin, signal)
+  const { signal } = origin.options
+  const weights = await openOrigin(config, origin)
   if (!weights) return undefined
   const names = parameterShapes(unet2dGraph(config, pictureSize(config, origin.options.size))).keys()
   const tensors = [...names].map(name => ({
@@ -78,10 +77,10 @@ export async function onnxChunks(
   config: UNet2DConfig,
   origin: ModelOrigin,
   dtype: ModelDType,
-  signal: AbortSignal | undefined,
 ): Promise<AsyncGenerator<Uint8Array>> {
   const { repo, component, options } = origin
-  const weights = await openOrigin(config, origin, signal)
+  const { signal } = options
+  const weights = await openOrigin(config, origin)
   if (weights) {
     const graph = inferenceGraph(config, pictureSize(config, options.size), dtype)
     return closing(weights, encodeInline(graph, finiteWeights(weights, signal), signal))
@@ -103,18 +102,11 @@ export async function onnxChunks(
 async function openOrigin(
   config: UNet2DConfig,
   { repo, component, options }: ModelOrigin,
-  signal: AbortSignal | undefined,
 ): Promise<WeightsFile | undefined> {
-  let files: ReturnType<typeof findWeights>
-  try {
-    files = findWeights(repo, component, { ...options, useOnnx: false })
-  } catch (error) {
-    if (error instanceof HubError && error.code === "WEIGHTS_NOT_FOUND") return undefined
-    throw error
-  }
-  if (files.format === "onnx") return undefined
+  const files = findTensorFiles(repo, component, options)
+  if (!files) return undefined
   const graph = unet2dGraph(config, pictureSize(config, options.size))
-  return await openCheckpoint(repo, files, graph, { ...options, ...(signal && { signal }) })
+  return await openCheckpoint(repo, files, graph, options)
 }
 
 /** The pieces, and the end of the file that they come from when they have been read or are no longer wanted. */

@@ -1,24 +1,74 @@
 import { readConfig } from "../../config/config.ts"
 import { parseJsonObject } from "../../config/json.ts"
+import { warnOnce } from "../../config/warnings.ts"
 import { InputError } from "../../errors.ts"
 import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
+import { HubError } from "../../hub/errors.ts"
+import { openRepo } from "../../hub/open-repo.ts"
+import type { Repo } from "../../hub/repo.ts"
 import { RuntimeError } from "../../runtime/errors.ts"
 import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
+import type { TensorFiles } from "../checkpoint.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
-import type { ModelOrigin } from "./model.ts"
+import type { ModelOptions, ModelOrigin } from "./model.ts"
+import { unet2dNames } from "./names.ts"
+
+const modelDTypes = ["fp32", "fp16"] as const
 
 /** The element types that a network can compute in. */
-export type ModelDType = "fp32" | "fp16"
+export type ModelDType = (typeof modelDTypes)[number]
+
+/**
+ * The given element type, or float32 where none is given.
+ *
+ * @throws InputError `INVALID_ARGUMENT`
+ */
+export function checkDType(dtype: ModelDType = "fp32"): ModelDType {
+  if (modelDTypes.includes(dtype)) return dtype
+  throw new InputError("INVALID_ARGUMENT", `A network can't compute in "${dtype}".`, {
+    hint: `It computes in one of ${modelDTypes.join(", ")}.`,
+  })
+}
+
+/** Opens the repository that a model is in, with a word on options that mean nothing there. */
+export async function openModelRepo(idOrPath: string, options: ModelOptions): Promise<Repo> {
+  const { revision, onWarning = warnOnce } = options
+  const repo = await openRepo(idOrPath, options)
+  if (repo.kind === "local" && revision !== undefined) {
+    onWarning(`${repo.id} is a folder, which has no revisions: revision "${revision}" is ignored.`)
+  }
+  return repo
+}
 
 const maxConfigBytes = 2 ** 20
 
-/** Reads the configuration of a model in a repository. */
+/** Reads the configuration of a model in a repository, with the size that the caller asks for. */
 export async function readUNet2DConfig({ repo, component, options }: ModelOrigin): Promise<UNet2DConfig> {
   const path = componentPath(repo, component, unet2dConfigSpec.fileName)
   const file = `${repo.id}/${path}`
-  const json = parseJsonObject(await repo.readText(path, maxConfigBytes), { file })
-  const { onWarning } = options
-  return readConfig(unet2dConfigSpec, json, {}, { file, ...(onWarning && { onWarning }) })
+  const json = parseJsonObject(await readConfigText(repo, path), { file })
+  const { onWarning, size } = options
+  const config = readConfig(unet2dConfigSpec, json, {}, { file, ...(onWarning && { onWarning }) })
+  if (size === undefined) return config
+  const [height, width] = pictureSize(config, size)
+  const sampleSize = height === width ? height : ([height, width] as const)
+  return readConfig(unet2dConfigSpec, config, { sampleSize }, { file })
+}
+
+async function readConfigText(repo: Repo, path: string): Promise<string> {
+  try {
+    return await repo.readText(path, maxConfigBytes)
+  } catch (error) {
+    if (!(error instanceof HubError && error.code === "ENTRY_NOT_FOUND")) throw error
+    const graph = repo.files.find(file => file.path.endsWith(".onnx"))
+    const why = graph
+      ? `${graph.path} alone doesn't say what the network was trained for.`
+      : "It says what the network is made of."
+    throw new HubError("ENTRY_NOT_FOUND", `${repo.id} has no ${path}, which a model needs. ${why}`, {
+      cause: error,
+      hint: "Put the config.json of the model's Diffusers repository beside its weights or graph.",
+    })
+  }
 }
 
 /** The size of the pictures: what the caller asks for, else what the configuration says. */
@@ -31,6 +81,9 @@ export function pictureSize(
     throw new InputError("INVALID_ARGUMENT", "The model's configuration has no sample_size.", {
       hint: "Give `size: [height, width]`.",
     })
+  }
+  if (!Array.isArray(size) || size.length !== 2) {
+    throw new InputError("INVALID_ARGUMENT", "size must be a pair: [height, width].")
   }
   const factor = 2 ** (blockOutChannels.length - 1)
   if (size.some(side => !(Number.isInteger(side) && side >= factor && side % factor === 0))) {
@@ -48,10 +101,48 @@ export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigi
   const files = findWeights(repo, component, options)
   const load = (source: ModelSource): Promise<Session> =>
     createSession(source, { ...options, transfer: true })
-  if (files.format === "onnx") {
-    await repo.download(filesOf(files))
-    return load({ path: await repo.localPath(files.path) })
+  if (files.format !== "onnx") return await loadConverted(config, origin, files, load)
+  await repo.download(filesOf(files))
+  const session = await load({ path: await repo.localPath(files.path) })
+  const wanted = pictureSize(config, options.size)
+  const found = session.inputs.find(({ name }) => name === unet2dNames.sample)?.shape.slice(-2)
+  if (!found?.some((side, axis) => typeof side === "number" && side !== wanted[axis])) return session
+  await session.dispose()
+  const tensors = options.useOnnx ? undefined : findTensorFiles(repo, component, options)
+  if (tensors) return await loadConverted(config, origin, tensors, load)
+  throw new InputError(
+    "SHAPE_MISMATCH",
+    `${repo.id}/${files.path} takes pictures of ${found.join(" × ")}, not of ${wanted.join(" × ")}.`,
+    {
+      hint: options.useOnnx
+        ? "Leave out useOnnx, and a graph of that size is made from the weights, if there are any."
+        : "There are no weights to make a graph of that size from: leave out size, or load a repository with weights.",
+    },
+  )
+}
+
+/** The files of a component's weights; undefined where it has none of the kind that is wanted. */
+export function findTensorFiles(
+  repo: Repo,
+  component: string,
+  options: ModelOptions,
+): TensorFiles | undefined {
+  try {
+    const files = findWeights(repo, component, { ...options, useOnnx: false })
+    return files.format === "onnx" ? undefined : files
+  } catch (error) {
+    if (error instanceof HubError && /^(?:WEIGHTS|VARIANT)_NOT_FOUND$/.test(error.code)) return undefined
+    throw error
   }
+}
+
+async function loadConverted(
+  config: UNet2DConfig,
+  origin: ModelOrigin,
+  files: TensorFiles,
+  load: (source: ModelSource) => Promise<Session>,
+): Promise<Session> {
+  const { repo, options } = origin
   // Only a model that has to be converted needs the code that builds graphs.
   const { convertUNet2D } = await import("./conversion.ts")
   const force = options.forceDownload ?? false

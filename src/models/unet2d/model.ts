@@ -2,14 +2,21 @@ import { formatConfig } from "../../config/config.ts"
 import type { WarningHandler } from "../../config/warnings.ts"
 import { InputError } from "../../errors.ts"
 import type { WeightsChoice } from "../../hub/component-files.ts"
-import { openRepo } from "../../hub/open-repo.ts"
 import type { HubOptions } from "../../hub/options.ts"
 import type { Repo } from "../../hub/repo.ts"
+import { RuntimeError } from "../../runtime/errors.ts"
 import type { Session, SessionOptions } from "../../runtime/session.ts"
 import type { Tensor } from "../../tensor.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
 import { checkSample, labelTensor, type Timestep, timestepTensor, toDType } from "./feeds.ts"
-import { type ModelDType, openUNet2DSession, pictureSize, readUNet2DConfig } from "./load.ts"
+import {
+  checkDType,
+  type ModelDType,
+  openModelRepo,
+  openUNet2DSession,
+  pictureSize,
+  readUNet2DConfig,
+} from "./load.ts"
 import { unet2dNames } from "./names.ts"
 
 /** Where the model runs. */
@@ -56,27 +63,34 @@ export class UNet2DModel implements AsyncDisposable {
   readonly dtype: ModelDType
   #session: Session
   readonly #origin: ModelOrigin
+  /** Settles when the last move to another device has ended, whether well or not. */
+  #moving: Promise<unknown> = Promise.resolve()
+  #disposed = false
 
   private constructor(config: UNet2DConfig, session: Session, origin: ModelOrigin) {
     this.config = config
     this.size = pictureSize(config, origin.options.size)
     this.dtype = origin.options.dtype ?? "fp32"
     this.#session = session
-    this.#origin = origin
+    // What concerned the loading alone must not touch what is done with the model later.
+    const { signal, onProgress, forceDownload, ...options } = origin.options
+    this.#origin = { ...origin, options }
   }
 
   /**
    * Loads a model from a Hub id or a folder: an ONNX graph where the repository holds one, else its PyTorch weights,
    * which are converted.
    *
-   * @throws HubError, ConfigError, WeightsError, RuntimeError; AbortError.
+   * @throws HubError, ConfigError, WeightsError, RuntimeError; InputError `INVALID_ARGUMENT`, and `SHAPE_MISMATCH` for a
+   * graph of another size than asked where there are no weights; AbortError.
    */
   static async fromPretrained(idOrPath: string, options: ModelOptions = {}): Promise<UNet2DModel> {
-    return UNet2DModel.fromRepo(await openRepo(idOrPath, options), "", options)
+    return UNet2DModel.fromRepo(await openModelRepo(idOrPath, options), "", options)
   }
 
   /** Loads a component of an open repository: from the folder of its name, or from the root where there is none. */
   static async fromRepo(repo: Repo, component: string, options: ModelOptions = {}): Promise<UNet2DModel> {
+    checkDType(options.dtype)
     const origin = { repo, component, options }
     const config = await readUNet2DConfig(origin)
     return new UNet2DModel(config, await openUNet2DSession(config, origin), origin)
@@ -104,6 +118,7 @@ export class UNet2DModel implements AsyncDisposable {
     timestep: Timestep,
     options: ForwardOptions = {},
   ): Promise<Tensor<"float32">> {
+    this.#requireLive()
     const { classLabels, signal } = options
     const batch = sample.shape[0] ?? 0
     checkSample(sample, this.config.inChannels, this.size)
@@ -128,14 +143,28 @@ export class UNet2DModel implements AsyncDisposable {
     return countParameters(this.config, this.size)
   }
 
-  /** Moves the model to another device. When that fails it stays where it is. */
-  async to(device: NonNullable<SessionOptions["device"]>): Promise<this> {
-    const options = { ...this.#origin.options, device }
-    const moved = await openUNet2DSession(this.config, { ...this.#origin, options })
+  /**
+   * Moves the model to another device. When that fails it stays where it is. Of several moves at once the last decides.
+   *
+   * @throws RuntimeError `DISPOSED`, `DEVICE_UNAVAILABLE`, …; HubError, WeightsError; AbortError.
+   */
+  async to(
+    device: NonNullable<SessionOptions["device"]>,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<this> {
+    const move = this.#moving.then(() => this.#move(device, signal))
+    this.#moving = move.catch(() => {})
+    await move
+    return this
+  }
+
+  async #move(device: NonNullable<SessionOptions["device"]>, signal: AbortSignal | undefined): Promise<void> {
+    this.#requireLive()
+    const origin = await this.#originFor(signal)
+    const moved = await openUNet2DSession(this.config, { ...origin, options: { ...origin.options, device } })
     const before = this.#session
     this.#session = moved
     await before.dispose()
-    return this
   }
 
   /** The text of `config.json`, byte for byte as Diffusers writes it. */
@@ -149,7 +178,7 @@ export class UNet2DModel implements AsyncDisposable {
    */
   async safetensors(signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array> | undefined> {
     const { checkpointChunks } = await import("./conversion.ts")
-    return checkpointChunks(this.config, this.#origin, signal)
+    return checkpointChunks(this.config, await this.#originFor(signal))
   }
 
   /**
@@ -159,15 +188,30 @@ export class UNet2DModel implements AsyncDisposable {
    */
   async onnx(dtype: ModelDType = this.dtype, signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array>> {
     const { onnxChunks } = await import("./conversion.ts")
-    return onnxChunks(this.config, this.#origin, dtype, signal)
+    return onnxChunks(this.config, await this.#originFor(signal), checkDType(dtype))
   }
 
-  /** Frees the network's memory. Calling it again does nothing. */
+  /** Frees the network's memory; a move that has begun ends first. Calling it again does nothing. */
   async dispose(): Promise<void> {
+    this.#disposed = true
+    await this.#moving
     await this.#session.dispose()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.dispose()
+  }
+  async #originFor(signal: AbortSignal | undefined): Promise<ModelOrigin> {
+    const { repo, component, options } = this.#origin
+    return {
+      repo: await repo.reopened(signal),
+      component,
+      options: { ...options, ...(signal && { signal }) },
+    }
+  }
+
+  #requireLive(): void {
+    if (!this.#disposed) return
+    throw new RuntimeError("DISPOSED", "The model has been disposed of.", { hint: "Load it again." })
   }
 }
