@@ -156,6 +156,16 @@ export async function readFile(
 /** All browsers have it; the types of the DOM do not yet. */
 interface MovableHandle {
   move(name: string): Promise<void>
+  move(folder: FileSystemDirectoryHandle, name: string): Promise<void>
+}
+
+/** Moves a file to another place, over a file that is there. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  const [source, target] = [await locate(from), await locate(to)]
+  await failAsFileError(to, async () => {
+    const handle = await source.folder.getFileHandle(source.name)
+    await (handle as FileSystemFileHandle & MovableHandle).move(target.folder, target.name)
+  })
 }
 
 /**

@@ -57,6 +57,11 @@ export async function removePath(path: string): Promise<void> {
   await failAsFileError(path, () => rm(path, { recursive: true, force: true }))
 }
 
+/** Moves a file to another place on the same disk, over a file that is there. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  await failAsFileError(to, () => rename(from, to))
+}
+
 /**
  * Opens a file for reading by range.
  *
