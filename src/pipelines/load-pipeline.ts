@@ -2,8 +2,9 @@ import { parseJsonObject } from "../config/json.ts"
 import { type ComponentReference, type ModelIndex, parseModelIndex } from "../config/model-index.ts"
 import { warnOnce } from "../config/warnings.ts"
 import { componentPath } from "../hub/component-files.ts"
-import { openRepo } from "../hub/open-repo.ts"
+import { HubError } from "../hub/errors.ts"
 import type { Repo } from "../hub/repo.ts"
+import { checkDType, openModelRepo } from "../models/unet2d/load.ts"
 import { UNet2DModel } from "../models/unet2d/model.ts"
 import { type AnyScheduler, schedulerClass } from "../schedulers/registry.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
@@ -25,19 +26,35 @@ export async function loadPipeline(
   options: PipelineOptions,
 ): Promise<DiffusionPipeline> {
   const { onWarning = warnOnce } = options
-  const repo = await openRepo(idOrPath, options)
+  checkDType(options.dtype)
+  const repo = await openModelRepo(idOrPath, options)
   const file = `${repo.id}/${indexFile}`
-  const index = parseModelIndex(await repo.readText(indexFile, maxConfigBytes), { file })
+  const index = parseModelIndex(await readIndex(repo), { file })
   const pipelineClass = asked ?? findPipelineClass(index, file)
   const scheduler = options.scheduler ?? (await loadScheduler(repo, index, pipelineClass, onWarning))
-  let unet = options.unet
-  if (!unet) {
-    const reference = component(index, "unet", pipelineClass, file)
-    checkReference(reference, UNet2DModel.className, "unet", file, onWarning)
-    unet = await UNet2DModel.fromRepo(repo, "unet", options)
+  const { scalars } = index
+  if (options.unet) return new pipelineClass({ unet: options.unet, scheduler }, { scalars })
+  const reference = component(index, "unet", pipelineClass, file)
+  checkReference(reference, UNet2DModel.className, "unet", file, onWarning)
+  const unet = await UNet2DModel.fromRepo(repo, "unet", options)
+  try {
+    return new pipelineClass({ unet, scheduler }, { scalars })
+  } catch (error) {
+    await unet.dispose()
+    throw error
   }
-  const pipeline = new pipelineClass({ unet, scheduler: scheduler as never })
-  return Object.assign(pipeline, { scalars: index.scalars })
+}
+
+async function readIndex(repo: Repo): Promise<string> {
+  try {
+    return await repo.readText(indexFile, maxConfigBytes)
+  } catch (error) {
+    if (!(error instanceof HubError && error.code === "ENTRY_NOT_FOUND")) throw error
+    throw new HubError("ENTRY_NOT_FOUND", `${repo.id} has no ${indexFile}, which names a pipeline's parts.`, {
+      cause: error,
+      hint: "For a network without a scheduler call UNet2DModel.fromPretrained, which needs only its config.json.",
+    })
+  }
 }
 
 function findPipelineClass({ className, customModule }: ModelIndex, file: string): PipelineClass {
@@ -68,7 +85,15 @@ async function loadScheduler(
   // A pipeline that needs another scheduler makes it from the same numbers, as Diffusers' DDIMPipeline does.
   const wanted = pipelineClass.schedulerClass
   const read = named.fromConfig(json, {}, { file, onWarning })
-  return named.className === wanted.className ? read : wanted.fromConfig(read.config)
+  if (named.className === wanted.className) return read
+  if (read.compatibles.includes(wanted.className)) return wanted.fromConfig(read.config)
+  throw new PipelineError(
+    "COMPONENT_TYPE",
+    `${repo.id} has a ${named.className}, whose numbers mean nothing to the ${wanted.className} of a ${pipelineClass.className}.`,
+    {
+      hint: "Load it with DiffusionPipeline.fromPretrained, which takes the pipeline that the repository names, or give a scheduler.",
+    },
+  )
 }
 
 function component(
