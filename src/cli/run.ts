@@ -56,12 +56,11 @@ async function loadTimestep(text: string): Promise<Float32Array> {
 }
 
 /** Labels in the type that the network takes: classes are counted, embeddings and times are floats. */
-function labelsFor({ classEmbedType }: UNet2DConfig, labels: Tensor): Tensor {
+function labelsFor({ classEmbedType, numClassEmbeds }: UNet2DConfig, labels: Tensor): Tensor {
   if (classEmbedType !== null) return asFloats(labels)
   const { dtype, shape, data } = labels
-  if (dtype === "int64") return labels
-  const fraction = Array.from(data, Number).find(value => !Number.isInteger(value))
-  if (dtype.includes("float") || fraction !== undefined) {
+  if (numClassEmbeds === null || dtype === "int64") return labels
+  if (!/^(?:u?int|bool)/.test(dtype)) {
     throw new InputError(
       "INVALID_ARGUMENT",
       `The class labels are ${dtype}, but classes are counted: give int64.`,
