@@ -86,8 +86,11 @@ it("says what is missing beside a lone graph", async () => {
 
 it("refuses an unknown dtype, and warns of a folder's revision once", async () => {
   await using folder = await modelFolder()
-  for (const loader of [DiffusionPipeline, UNet2DModel]) {
-    const load = loader.fromPretrained(folder.path, { dtype: "int8" as "fp16" })
+  const options = { dtype: "int8" as "fp16" }
+  for (const load of [
+    DiffusionPipeline.fromPretrained(folder.path, options),
+    UNet2DModel.fromPretrained(folder.path, options),
+  ]) {
     await expect(load).rejects.toMatchObject({
       code: "INVALID_ARGUMENT",
       message: expect.stringContaining("fp32, fp16"),
