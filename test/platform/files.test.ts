@@ -58,6 +58,16 @@ describe.each(platforms)("files of %s", (platform, files) => {
     expect(await files.readFile(at("file"))).toEqual(Uint8Array.of(4, 5))
   })
 
+  it("moves a file to another folder, over a file that is there", async () => {
+    await files.makeDirectory(at("a"))
+    await files.writeFileAtomic(at("a", "new"), bytes)
+    await files.writeFileAtomic(at("old"), Uint8Array.of(1))
+    await files.moveFile(at("a", "new"), at("old"))
+    expect(await files.readFile(at("old"))).toEqual(bytes)
+    expect(await files.listDirectory(at("a"))).toEqual([])
+    await expect(files.moveFile(at("a", "new"), at("old"))).rejects.toMatchObject({ code: "FILE_NOT_FOUND" })
+  })
+
   it("leaves nothing behind when the content fails or the call is aborted", async () => {
     await files.writeFileAtomic(at("kept"), Uint8Array.of(1))
     const failed = files.writeFileAtomic(at("kept"), pieces(bytes, new Error("cut off")))

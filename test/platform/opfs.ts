@@ -29,9 +29,11 @@ class FakeFile {
     }
   }
 
-  async move(name: string): Promise<void> {
+  async move(...place: [name: string] | [folder: FakeDirectory, name: string]): Promise<void> {
+    const [folder, name] = place.length === 1 ? [this.#parent, place[0]] : place
     this.#parent.children.delete(this.name)
-    this.#parent.children.set(name, this)
+    folder.children.set(name, this)
+    this.#parent = folder
     this.name = name
   }
 }
