@@ -78,11 +78,10 @@ function cotangents(session: Session, outputs: readonly string[], batch: number)
   return Object.fromEntries(shapes.map(([name, shape], i) => [`${name}_cotangent`, noise(shape, 100 + i)]))
 }
 
-/** `batch`, `batch*6` and plain numbers, as numbers. */
+/** A size that may be symbolic (`batch`, `batch*6`) as a number. */
 export function sizeFor(size: number | string, batch: number): number {
   if (typeof size === "number") return size
-  const [symbol, times = "1"] = size.split("*")
-  if (symbol !== "batch") throw new Error(`unexpected size ${size}`)
+  const [, times = "1"] = size.split("*")
   return batch * Number(times)
 }
 

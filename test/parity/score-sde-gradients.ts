@@ -127,7 +127,7 @@ function whole(values: readonly number[]): Samples {
 }
 
 function trimmed(reference: GradientReference): object {
-  const digits = (value: number): number => Number(value.toPrecision(7))
+  const digits = (value: number): number => Number(value.toPrecision(6))
   const samples = ({ norm, values }: Samples, count: number): Samples => ({
     norm: digits(norm),
     values: Array.from({ length: count }, (_, j) =>
@@ -138,10 +138,10 @@ function trimmed(reference: GradientReference): object {
     madeWith:
       "score_sde_pytorch (commit cb1f359), PyTorch 1.13, float32; cut down by test/parity/score-sde-gradients.ts",
     ...reference,
-    inputGradients: reference.inputGradients.map(one => ({ ...one, gradient: samples(one.gradient, 32) })),
+    inputGradients: reference.inputGradients.map(one => ({ ...one, gradient: samples(one.gradient, 24) })),
     lossGradients: reference.lossGradients.map(({ gradients, norms, ...one }) => ({
       ...one,
-      gradients: Object.fromEntries(Object.entries(gradients).map(([name, all]) => [name, samples(all, 8)])),
+      gradients: Object.fromEntries(Object.entries(gradients).map(([name, all]) => [name, samples(all, 4)])),
       ...(norms && { norms: norms.map(digits) }),
     })),
   }

@@ -36,9 +36,9 @@ const leakyReluRule = unary((x, _, dy, context) => {
 // d erf(x)/dx = 2/√π·exp(−x²)
 const erfRule = unary((x, _, dy) => mul(dy, mul(exp(neg(mul(x, x))), numberLike(x, 2 / Math.sqrt(Math.PI)))))
 
-const subRule = broadcasting(({ cotangent, inputs }) => [
-  () => cotangent,
-  () => neg(unbroadcast(cotangent, inputs[1]!.shape)),
+const subRule = broadcasting(context => [
+  () => context.cotangent,
+  () => neg(unbroadcast(context.cotangent, context.input(1).shape)),
 ])
 
 const productRule = broadcasting(context => [
@@ -116,8 +116,8 @@ const clipRule: GradientRule = context => {
   const above = (): Value => compare("Greater", x, context.input(2))
   return [
     () => {
-      const kept = context.inputs[1] ? where(below(), zero, dy) : dy
-      return context.inputs[2] ? where(above(), zero, kept) : kept
+      const kept = context.has(1) ? where(below(), zero, dy) : dy
+      return context.has(2) ? where(above(), zero, kept) : kept
     },
     () => unbroadcast(where(below(), dy, zero), context.input(1).shape),
     () => unbroadcast(where(above(), dy, zero), context.input(2).shape),

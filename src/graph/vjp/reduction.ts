@@ -1,6 +1,5 @@
 import type { Value } from "../builder.ts"
-import type { OperatorContext } from "../operators.ts"
-import { intAttribute, normalizeAxes, normalizeAxis, required, requiredInts } from "../operators.ts"
+import { intAttribute, normalizeAxes, normalizeAxis, requiredInts } from "../operators.ts"
 import { div, mul, sub } from "../ops/elementwise.ts"
 import { reduceSum } from "../ops/reduction.ts"
 import { cast, reshape } from "../ops/shape.ts"
@@ -42,9 +41,9 @@ const softmaxRule: GradientRule = context => {
   return [() => mul(y, sub(dy, reduceSum(mul(dy, y), [axis])))]
 }
 
-function reducedAxes(context: OperatorContext): readonly number[] {
-  const { shape } = required(context, 0)
-  const axes = context.inputs[1] ? [...normalizeAxes(context, requiredInts(context, 1), shape.length)] : []
+function reducedAxes(context: GradientContext): readonly number[] {
+  const { shape } = context.input(0)
+  const axes = context.has(1) ? [...normalizeAxes(context, requiredInts(context, 1), shape.length)] : []
   const all = axes.length === 0 && intAttribute(context, "noop_with_empty_axes", 0) === 0
   return all ? [...shape.keys()] : axes
 }

@@ -14,6 +14,8 @@ export interface GradientContext extends OperatorContext {
   readonly cotangent: Value
   /** Cotangents of all outputs; undefined for those that nothing depends on. */
   readonly cotangents: readonly (Value | undefined)[]
+  /** Whether the node is given input `index`. */
+  has(index: number): boolean
   /** Input `index` of the forward pass. */
   input(index: number): Value
   /** Output `index` of the forward pass. */

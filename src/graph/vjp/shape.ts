@@ -14,7 +14,7 @@ import { matmul } from "../ops/matmul.ts"
 import { cast, pad, reshape, slice, transpose } from "../ops/shape.ts"
 import type { LinearMap } from "./along-axis.ts"
 import { transposedAlongAxis } from "./along-axis.ts"
-import type { GradientRule } from "./rule.ts"
+import type { GradientContext, GradientRule } from "./rule.ts"
 import { placed } from "./strided.ts"
 import { compare, concatMany, knownCount, unbroadcast, where } from "./values.ts"
 
@@ -43,9 +43,9 @@ const concatRule: GradientRule = context => {
   const { cotangent: dy } = context
   const axis = normalizeAxis(context, intAttribute(context, "axis", 0), dy.shape.length)
   let end = 0
-  return context.inputs.map(input => {
+  return context.inputs.map((_, index) => {
     const start = end
-    end += input!.shape[axis] as number
+    end += knownSize(context, context.input(index), axis)
     const range = [start, end] as const
     return () => (context.inputs.length === 1 ? dy : slice(dy, axis, ...range))
   })
@@ -72,8 +72,8 @@ const sliceRule: GradientRule = context => [
   () => {
     const { shape } = context.input(0)
     const starts = requiredInts(context, 1)
-    const axes = context.inputs[3] ? requiredInts(context, 3) : [...starts.keys()]
-    const steps = context.inputs[4] ? requiredInts(context, 4) : starts.map(() => 1)
+    const axes = context.has(3) ? requiredInts(context, 3) : [...starts.keys()]
+    const steps = context.has(4) ? requiredInts(context, 4) : starts.map(() => 1)
     const progressions = [...normalizeAxes(context, axes, shape.length)].map((axis, i) => {
       const size = shape[axis] as number
       const start = starts[i]! < 0 ? starts[i]! + size : starts[i]!
@@ -135,9 +135,9 @@ function modulo(a: number, b: number): number {
   return ((a % b) + b) % b
 }
 
-function padsPerAxis(context: OperatorContext, rank: number): readonly (readonly [number, number])[] {
+function padsPerAxis(context: GradientContext, rank: number): readonly (readonly [number, number])[] {
   const pads = requiredInts(context, 1)
-  const axes = context.inputs[3]
+  const axes = context.has(3)
     ? [...normalizeAxes(context, requiredInts(context, 3), rank)]
     : Array.from({ length: rank }, (_, axis) => axis)
   return Array.from({ length: rank }, (_, axis) => {

@@ -1,12 +1,15 @@
 import type { Value } from "../builder.ts"
 import { GraphBuilder } from "../builder.ts"
 import { GraphError } from "../errors.ts"
-import { inferTypes } from "../infer.ts"
 import { constantValue } from "../operators.ts"
 import { add } from "../ops/elementwise.ts"
+import { operators } from "../ops/index.ts"
 import { readNames, removeUnused } from "../remove-unused.ts"
 import type { Graph, GraphValue, Node, ValueType } from "../types.ts"
 import { formatShape } from "../types.ts"
+import { definedNames } from "./names.ts"
+import { raiseOpset } from "./raise-opset.ts"
+import { resolveShapes } from "./resolve-shapes.ts"
 import type { GradientContext } from "./rule.ts"
 import { flat } from "./rule.ts"
 import { gradientRules } from "./rules.ts"
@@ -40,7 +43,7 @@ export interface VjpOptions {
  * @param inputs names of inputs of the graph, or of its weights and constants.
  * @throws GraphError `GRAPH_UNKNOWN_OPERATOR` for an operator without a rule between the two; `GRAPH_SHAPE` for a form
  *   of an operator that has no gradient, and where a type that a rule needs is unknown; `GRAPH_STRUCTURE` for names
- *   that the graph doesn't have or has already, values that aren't floats, an opset outside 18–21.
+ *   that the graph doesn't have or has already, values that aren't floats, an opset outside 13–21.
  */
 export function vjp(
   graph: Graph,
@@ -48,20 +51,27 @@ export function vjp(
   inputs: readonly string[],
   options: VjpOptions = {},
 ): Graph {
+  requireOpset(graph)
+  return differentiate(resolveShapes(raiseOpset(graph)), outputs, inputs, options)
+}
+
+function differentiate(
+  graph: Graph,
+  outputs: readonly string[],
+  inputs: readonly string[],
+  options: VjpOptions,
+): Graph {
   const {
     keepOutputs = true,
     cotangentName = name => `${name}_cotangent`,
     gradientName = name => `${name}_grad`,
   } = options
-  requireOpset(graph)
-  const types = inferTypes(graph)
+  const { types } = graph
   const cotangents = [...new Set(outputs)].map(output => {
-    requireFloat(
-      output,
-      graph.outputs.find(({ name }) => name === output),
-      "output",
-    )
-    return { output, name: cotangentName(output), ...types.get(output)! }
+    const declared = graph.outputs.find(({ name }) => name === output)
+    const type = declared && (types.get(output) ?? declared)
+    requireFloat(output, type, "output")
+    return { output, name: cotangentName(output), dtype: type.dtype, shape: type.shape }
   })
   const wanted = new Set(inputs)
   for (const name of wanted) {
@@ -70,7 +80,7 @@ export function vjp(
   }
   requireFreeNames(graph, [...cotangents.map(({ name }) => name), ...[...wanted].map(gradientName)])
 
-  const pass = new BackwardPass(graph, types, wanted)
+  const pass = new BackwardPass(graph, wanted)
   for (const { output, name, dtype, shape } of cotangents) pass.seed(output, { name, dtype, shape })
   const backward = pass.run(gradientName)
   return removeUnused({
@@ -89,7 +99,6 @@ export function vjp(
  */
 class BackwardPass {
   readonly #graph: Graph
-  readonly #types: ReadonlyMap<string, ValueType>
   readonly #wanted: ReadonlySet<string>
   readonly #active: ReadonlySet<string>
   readonly #producers: ReadonlyMap<string, Node>
@@ -99,11 +108,10 @@ class BackwardPass {
   readonly #forward = new Map<string, Value>()
   readonly #cotangents = new Map<string, Value>()
 
-  constructor(graph: Graph, types: ReadonlyMap<string, ValueType>, wanted: ReadonlySet<string>) {
+  constructor(graph: Graph, wanted: ReadonlySet<string>) {
     this.#graph = graph
-    this.#types = types
     this.#wanted = wanted
-    this.#active = activeValues(graph, types, wanted)
+    this.#active = activeValues(graph, wanted)
     this.#producers = new Map(graph.nodes.flatMap(node => node.outputs.map(name => [name, node] as const)))
     this.#builder = new GraphBuilder(graph.name, { opset: graph.opset })
     this.#prefix = freePrefix(graph)
@@ -132,13 +140,7 @@ class BackwardPass {
     const reaches = readNames(node).some(name => this.#active.has(name))
     if (!reaches || cotangents.every(cotangent => cotangent === undefined)) return
     const rule = node.domain === "" ? gradientRules.get(node.op) : undefined
-    if (!rule) {
-      const name = node.domain === "" ? node.op : `${node.domain}:${node.op}`
-      throw new GraphError(
-        "GRAPH_UNKNOWN_OPERATOR",
-        `There is no rule for the gradient of the operator ${name}${placeOf(node)}.`,
-      )
-    }
+    if (!rule) throw unknownOperator(node)
     const gradients = rule(this.#context(node, cotangents))
     for (const [i, name] of node.inputs.entries()) {
       const gradient = this.#active.has(name) ? gradients[i]?.() : undefined
@@ -158,7 +160,7 @@ class BackwardPass {
       op: node.op,
       scope: node.scope,
       opset: this.#graph.opset,
-      inputs: node.inputs.map(name => this.#types.get(name)),
+      inputs: node.inputs.map(name => this.#graph.types.get(name)),
       attributes: node.attributes,
       outputCount: node.outputs.length,
       constant: index => constantValue(this.#graph.initializers.get(node.inputs[index] ?? "")),
@@ -168,6 +170,7 @@ class BackwardPass {
       get cotangent() {
         return cotangents[0] ?? filledLike(value(node.outputs, 0), 0)
       },
+      has: index => (node.inputs[index] ?? "") !== "",
       input: index => value(node.inputs, index),
       output: index => value(node.outputs, index),
       producer: index => this.#producers.get(node.inputs[index] ?? ""),
@@ -177,29 +180,34 @@ class BackwardPass {
   #forwardValue(name: string, user?: Node): Value {
     const known = this.#forward.get(name)
     if (known) return known
-    const type = this.#types.get(name)
-    if (!type) {
-      const needed = user ? `, which the gradient of ${user.op}${placeOf(user)} needs` : ""
-      throw new GraphError("GRAPH_SHAPE", `The type of "${name}"${needed} is not known.`)
-    }
+    const type = this.#graph.types.get(name) ?? this.#unknownType(name, user)
     const value = this.#builder.input(name, type.dtype, type.shape)
     this.#forward.set(name, value)
     return value
   }
+
+  // Types are lost behind an operator that has no rule: it is the one to name.
+  #unknownType(name: string, user: Node | undefined): never {
+    const isUnknown = (input: string): boolean => input !== "" && !this.#graph.types.has(input)
+    let first = this.#producers.get(name)
+    for (let unknown = first?.inputs.find(isUnknown); unknown !== undefined; ) {
+      first = this.#producers.get(unknown)
+      unknown = first?.inputs.find(isUnknown)
+    }
+    if (first && (first.domain !== "" || !operators.has(first.op))) throw unknownOperator(first)
+    const needed = user ? `, which the gradient of ${user.op}${placeOf(user)} needs,` : ""
+    throw new GraphError("GRAPH_SHAPE", `The type of "${name}"${needed} is not known.`)
+  }
 }
 
 /** The values that change with the given ones and that cotangents can flow through. */
-function activeValues(
-  graph: Graph,
-  types: ReadonlyMap<string, ValueType>,
-  from: ReadonlySet<string>,
-): ReadonlySet<string> {
+function activeValues(graph: Graph, from: ReadonlySet<string>): ReadonlySet<string> {
   const active = new Set(from)
   for (const node of graph.nodes) {
     const constant = node.domain === "" && gradientRules.get(node.op) === flat
     if (constant || !readNames(node).some(name => active.has(name))) continue
     for (const name of node.outputs) {
-      const type = types.get(name)
+      const type = graph.types.get(name)
       if (name !== "" && (!type || isFloat(type.dtype))) active.add(name)
     }
   }
@@ -207,17 +215,15 @@ function activeValues(
 }
 
 function requireOpset({ opset }: Graph): void {
-  if (opset >= 18 && opset <= 21) return
+  if (opset <= 21) return
   throw new GraphError(
     "GRAPH_STRUCTURE",
-    `A graph of opset ${opset} can't be differentiated; it takes 18 to 21.`,
-    {
-      hint: "Export the model again with one of these.",
-    },
+    `A graph of opset ${opset} can't be differentiated; 13 to 21 can.`,
+    { hint: "Export the model again with one of these." },
   )
 }
 
-function requireFloat(name: string, type: ValueType | undefined, kind: string): void {
+function requireFloat(name: string, type: ValueType | undefined, kind: string): asserts type is ValueType {
   if (type && isFloat(type.dtype)) return
   const problem = type
     ? `is ${type.dtype}${formatShape(type.shape)}; only floats have gradients`
@@ -237,19 +243,19 @@ function requireFreeNames(graph: Graph, names: readonly string[]): void {
   }
 }
 
-function definedNames(graph: Graph): Set<string> {
-  return new Set([
-    ...graph.inputs.map(input => input.name),
-    ...graph.initializers.keys(),
-    ...graph.nodes.flatMap(node => node.outputs),
-  ])
-}
-
 function freePrefix(graph: Graph): string {
   const names = [...definedNames(graph)]
   let prefix = "vjp"
   for (let i = 2; names.some(name => name.startsWith(`${prefix}/`)); i++) prefix = `vjp${i}`
   return prefix
+}
+
+function unknownOperator(node: Node): GraphError {
+  const name = node.domain === "" ? node.op : `${node.domain}:${node.op}`
+  return new GraphError(
+    "GRAPH_UNKNOWN_OPERATOR",
+    `There is no rule for the gradient of the operator ${name}${placeOf(node)}.`,
+  )
 }
 
 function placeOf(node: Node): string {
