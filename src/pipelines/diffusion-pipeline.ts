@@ -105,8 +105,11 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
   }
 
   /** Moves the network to another device. */
-  async to(device: NonNullable<ModelOptions["device"]>): Promise<this> {
-    await this.unet.to(device)
+  async to(
+    device: NonNullable<ModelOptions["device"]>,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<this> {
+    await this.unet.to(device, options)
     return this
   }
 
@@ -114,7 +117,7 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
    * Writes the pipeline as a folder that this library and Diffusers load: byte for byte what Diffusers writes, and
    * `unet/model.onnx` beside the weights.
    *
-   * @throws FileError, WeightsError, HubError; AbortError.
+   * @throws FileError, WeightsError, HubError, InputError; AbortError.
    */
   async savePretrained(directory: string, options: SaveOptions = {}): Promise<void> {
     const { savePipeline } = await import("./save-pretrained.ts")
