@@ -28,6 +28,11 @@ export class ArraySpool implements AsyncDisposable {
     this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
   }
 
+  /** How many rows there are. */
+  get rows(): number {
+    return this.#rows
+  }
+
   /** Adds rows, [N, …]; they all have one shape. */
   async add({ shape, data }: Tensor<"float32">): Promise<void> {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
@@ -40,7 +45,7 @@ export class ArraySpool implements AsyncDisposable {
     this.#rowShape = shape.slice(1)
   }
 
-  /** Writes the file with the rows so far. */
+  /** Writes the file with the rows so far, of which there must be one. */
   async save(): Promise<void> {
     await writeFileAtomic(this.#path, this.#zip())
   }

@@ -89,18 +89,16 @@ export class PictureOutput implements AsyncDisposable {
 
   /** @param batch - [N, C, H, W], in [0, 1]. */
   async add(batch: Tensor<"float32">): Promise<void> {
-    const images = Image.fromTensor(batch)
-    await this.#array?.add(channelsLast(batch))
     const { picture, folder } = this.#paths
-    if (!picture) this.#gridImages.push(...images)
-    else {
-      for (const [i, image] of images.entries()) {
-        const path = picture(this.count + i)
+    for (const image of Image.fromTensor(batch)) {
+      if (picture) {
+        const path = picture(this.count)
         await image.save(path)
         this.#written.add(folder ?? path)
-      }
+      } else this.#gridImages.push(image)
+      this.count++
     }
-    this.count += images.length
+    await this.#array?.add(channelsLast(batch))
   }
 
   async addStrip(strip: Image): Promise<void> {
@@ -111,8 +109,8 @@ export class PictureOutput implements AsyncDisposable {
   async finish(): Promise<string[]> {
     const { grid, npz } = this.#paths
     if (grid !== undefined && this.count > 0) await this.#save(makeGrid(this.#gridImages), grid)
-    if (npz !== undefined && this.count > 0) {
-      await this.#array!.save()
+    if (npz !== undefined && this.#array?.rows) {
+      await this.#array.save()
       this.#written.add(npz)
     }
     return [...this.#written]

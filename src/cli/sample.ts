@@ -1,6 +1,7 @@
 import { AbortError, InputError } from "../errors.ts"
 import { Image } from "../image/image.ts"
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.ts"
+import type { PipelineOutput, SamplingOptions } from "../pipelines/options.ts"
 import { createGenerator, type GeneratorKind } from "../random/randn-tensor.ts"
 import { randomSeed, type Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
@@ -12,7 +13,7 @@ import { loadModel } from "./load-model.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
 import { type PictureArguments, PictureOutput } from "./picture-output.ts"
 import { takeRows } from "./rows.ts"
-import { batchName, SamplingProgress } from "./sampling-progress.ts"
+import { type Batch, SamplingProgress } from "./sampling-progress.ts"
 import { StripFrames } from "./strip-frames.ts"
 
 interface SampleArguments extends RepoArguments, ComputationArguments, PictureArguments {
@@ -53,50 +54,62 @@ export async function sample(
   const start = performance.now()
   const progress = new SamplingProgress(terminal, numImages)
   let nfe = 0
-  let position = ""
+  let failure: unknown
   try {
     for (let first = 0; first < numImages; first += batchSize) {
-      const count = Math.min(batchSize, numImages - first)
-      const batch = { first, count }
+      const batch = { first, count: Math.min(batchSize, numImages - first) }
       const strip = options.strip && first === 0 ? new StripFrames() : undefined
-      let stepLatents: Tensor<"float32"> | undefined
-      const made = await pipe({
-        outputType: "pt",
-        batchSize: count,
-        generator,
-        signal,
-        ...(options.steps !== undefined && { numInferenceSteps: options.steps }),
-        ...(latents && { latents: takeRows(latents, first, count) }),
-        callbackOnStepEnd: (_pipe, _step, _timestep, state) => {
-          stepLatents = state.latents
-        },
-        // Comes right after the callback, and tells how many steps there are.
-        onProgress: ({ step, totalSteps }) => {
-          if (stepLatents) strip?.add(step, totalSteps, stepLatents)
-          position = ` after step ${step} of ${totalSteps}`
-          if (count < numImages) position += ` for ${batchName(batch)}`
-          progress.show(batch, step, totalSteps)
-        },
+      const request = { numInferenceSteps: options.steps, generator, signal }
+      const made = await makeBatch(pipe, batch, { ...request, latents }, (step, totalSteps, state) => {
+        strip?.add(step, totalSteps, state)
+        progress.show(batch, step, totalSteps)
       })
       nfe += made.nfe
       await output.add(made.images)
       if (strip) await output.addStrip(strip.image(Image.fromTensor(made.images)))
     }
   } catch (error) {
-    terminal.endProgress()
-    for (const path of await output.finish()) console.log(path)
-    const kept =
-      output.count === 0
-        ? "No picture was done, and nothing is written."
-        : `The ${output.count} of ${countOf(numImages, "picture")} that were done are kept.`
-    if (error instanceof AbortError) throw new AbortError(error.cause, `Interrupted${position}. ${kept}`)
-    if (output.count > 0) terminal.note(kept)
-    throw error
+    failure = error
   }
   terminal.endProgress()
   for (const path of await output.finish()) console.log(path)
+  if (failure !== undefined) {
+    const kept = whatIsKept(output.count, numImages)
+    if (failure instanceof AbortError) {
+      throw new AbortError(failure.cause, `Interrupted${progress.position}. ${kept}`)
+    }
+    if (output.count > 0) terminal.note(kept)
+    throw failure
+  }
   const time = formatSeconds((performance.now() - start) / 1000)
   terminal.note(`${pictures} in ${time}: ${countOf(nfe, "network evaluation")} on ${device}, ${random}.`)
+}
+
+/** @param onStep - Called after each step, with its number from 1 and the sample that it led to. */
+function makeBatch(
+  pipe: DiffusionPipeline,
+  { first, count }: Batch,
+  { latents, ...options }: SamplingOptions<"pt">,
+  onStep: (step: number, totalSteps: number, state: Tensor<"float32">) => void,
+): Promise<PipelineOutput<"pt">> {
+  let state: Tensor<"float32">
+  return pipe({
+    ...options,
+    outputType: "pt",
+    batchSize: count,
+    latents: latents && takeRows(latents, first, count),
+    callbackOnStepEnd: (_pipe, _step, _timestep, { latents: reached }) => {
+      state = reached
+    },
+    // Comes right after the callback, and knows how many steps there are.
+    onProgress: ({ step, totalSteps }) => onStep(step, totalSteps, state),
+  })
+}
+
+function whatIsKept(count: number, numImages: number): string {
+  return count === 0
+    ? "No picture was done, and nothing is written."
+    : `The ${count} of ${countOf(numImages, "picture")} that were done are kept.`
 }
 
 function pictureCount({ numImages, latents: file }: SampleArguments, latents: Tensor | undefined): number {

@@ -17,6 +17,7 @@ export class SamplingProgress {
   // The time left is told from single pictures' steps, since the last batch may be smaller.
   readonly #work = new Rate()
   #stepsDone = 0
+  #position = ""
 
   /** Make it when sampling begins: the first rate is taken from there. */
   constructor(terminal: Terminal, pictures: number) {
@@ -26,6 +27,11 @@ export class SamplingProgress {
     this.#work.add(0)
   }
 
+  /** Where it is, such as ` after step 27 of 60 for pictures 9–16`; empty before the first step. */
+  get position(): string {
+    return this.#position
+  }
+
   /** Call it after every step; `step` counts those of the batch. */
   show(batch: Batch, step: number, totalSteps: number): void {
     const { first, count } = batch
@@ -33,9 +39,11 @@ export class SamplingProgress {
     const total = this.#pictures * totalSteps
     this.#steps.add(++this.#stepsDone)
     this.#work.add(done)
+    const name = count < this.#pictures ? batchName(batch) : undefined
+    this.#position = ` after step ${step} of ${totalSteps}${name === undefined ? "" : ` for ${name}`}`
     const [stepRate, workRate] = [this.#steps.perSecond, this.#work.perSecond]
     const parts = [
-      count < this.#pictures && `${batchName(batch)} of ${this.#pictures}`,
+      name !== undefined && `${name} of ${this.#pictures}`,
       `step ${step}/${totalSteps}`,
       stepRate !== undefined && formatRate(stepRate, "step"),
       workRate !== undefined && done < total && `${formatSeconds((total - done) / workRate)} left`,
@@ -46,6 +54,6 @@ export class SamplingProgress {
 }
 
 /** `picture 3`, `pictures 9–16`; counted from 1. */
-export function batchName({ first, count }: Batch): string {
+function batchName({ first, count }: Batch): string {
   return count === 1 ? `picture ${first + 1}` : `pictures ${first + 1}–${first + count}`
 }
