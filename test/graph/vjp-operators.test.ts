@@ -151,6 +151,7 @@ const convolutions: readonly (readonly [weight: readonly number[], attributes: A
   [[3, 4, 3, 3], { pads: ints(1, 1, 1, 1) }],
   [[3, 4, 3, 2], { pads: ints(0, 1, 2, 0) }],
   [[2, 4, 1, 1], {}],
+  [[6, 4, 3, 3], { pads: ints(1, 1, 1, 1) }],
   [[2, 4, 1, 1], { strides: ints(2, 2) }],
   [[2, 4, 2, 3], { dilations: ints(2, 1), pads: ints(1, 0, 2, 3) }],
   [[3, 4, 3, 3], { strides: ints(2, 2), pads: ints(0, 0, 1, 1) }],
