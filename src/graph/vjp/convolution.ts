@@ -1,5 +1,5 @@
 import type { Value } from "../builder.ts"
-import { intAttribute, shapeError } from "../operators.ts"
+import { intAttribute, knownSize, shapeError } from "../operators.ts"
 import { mul } from "../ops/elementwise.ts"
 import { linear } from "../ops/matmul.ts"
 import { reduceSum } from "../ops/reduction.ts"
@@ -35,7 +35,7 @@ const convTransposeRule: GradientRule = context => {
   if (context.attributes.output_shape) shapeError(context, "output_shape has no gradient; use pads.")
   const geometry = geometryOf(context)
   return [
-    () => perGroup(geometry, dy, context.input(1), (...parts) => convolve(...parts)),
+    () => perGroup(geometry, dy, context.input(1), convolve),
     () => kernelGradient(dy, context.input(0), geometry),
     () => biasGradient(context),
   ]
@@ -169,8 +169,12 @@ function applyConvolution(
 }
 
 function geometryOf(context: GradientContext): Geometry {
-  const kernel = context.input(1).shape.slice(2) as readonly number[]
-  return { ...windowOf(context, kernel), groups: intAttribute(context, "group", 1) }
+  const weight = context.input(1)
+  const groups = intAttribute(context, "group", 1)
+  if (!(groups >= 1 && knownSize(context, weight, 0) % groups === 0)) {
+    shapeError(context, `the weight can't be cut into ${groups} groups.`)
+  }
+  return { ...windowOf(context, weight.shape.slice(2) as readonly number[]), groups }
 }
 
 function channels(x: Value): number {

@@ -23,10 +23,15 @@ export function evaluate(
   inputs: readonly (Integers | undefined)[],
   types: readonly (ValueType | undefined)[],
 ): Integers | undefined {
-  const rule = node.domain === "" ? rules[node.op] : undefined
-  const result = rule?.(inputs, node.attributes, types)
+  const rule = node.domain === "" ? rules.get(node.op) : undefined
+  // Of a Shape's input the type is enough; an input that is given and unknown must not pass for one that is left out.
+  const complete = node.op === "Shape" || node.inputs.every((name, i) => name === "" || inputs[i])
+  const result = complete ? rule?.(inputs, node.attributes, types) : undefined
   return result && result.elements.length <= mostElements ? result : undefined
 }
+
+// ONNX's numbers of the types int32 and int64.
+const integerTypes: ReadonlySet<number> = new Set([6, 7])
 
 type Rule = (
   inputs: readonly (Integers | undefined)[],
@@ -34,9 +39,9 @@ type Rule = (
   types: readonly (ValueType | undefined)[],
 ) => Integers | undefined
 
-const rules: Readonly<Record<string, Rule>> = {
-  Add: elementwise((a, b) => numbers(a, b) && Number(a) + Number(b)),
-  Cast: ([x]) => x,
+const list: Readonly<Record<string, Rule>> = {
+  Add: elementwise(ofNumbers((a, b) => a + b)),
+  Cast: ([x], { to }) => (integerTypes.has(intOf(to, 0)) ? x : undefined),
   Concat: inputs => {
     if (!inputs.every(input => input?.shape.length === 1)) return undefined
     return vector(inputs.flatMap(input => input!.elements))
@@ -52,7 +57,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const chosen = knownNumbers(indices)
     if (x?.shape.length !== 1 || !indices || !chosen) return undefined
     const elements = chosen.map(i => x.elements.at(i))
-    return elements.every(element => element !== undefined) ? { shape: indices.shape, elements } : undefined
+    return elements.every(isKnown) ? { shape: indices.shape, elements } : undefined
   },
   Identity: ([x]) => x,
   Mul: elementwise(product),
@@ -60,7 +65,8 @@ const rules: Readonly<Record<string, Rule>> = {
     const sizes = knownNumbers(target)
     if (!x || !sizes || sizes.includes(0)) return undefined
     const rest = sizes.reduce((count, size) => (size === -1 ? count : count * size), 1)
-    return { shape: sizes.map(size => (size === -1 ? x.elements.length / rest : size)), elements: x.elements }
+    const shape = sizes.map(size => (size === -1 ? x.elements.length / rest : size))
+    return elementCount(shape) === x.elements.length ? { shape, elements: x.elements } : undefined
   },
   Shape: (_, { start, end }, [type]) =>
     type && vector(type.shape.slice(intOf(start, 0), intOf(end, type.shape.length))),
@@ -69,16 +75,19 @@ const rules: Readonly<Record<string, Rule>> = {
     if (!x || start === undefined || end === undefined || starts!.elements.length !== 1) return undefined
     return sliced(x, axis < 0 ? axis + x.shape.length : axis, start, end, step)
   },
-  Squeeze: ([x]) => x && { shape: x.shape.filter(size => size !== 1), elements: x.elements },
-  Sub: elementwise((a, b) => numbers(a, b) && Number(a) - Number(b)),
-  Transpose: ([x]) => {
+  Squeeze: ([x]) => (x?.shape.join() === "1" ? { shape: [], elements: x.elements } : undefined),
+  Sub: elementwise(ofNumbers((a, b) => a - b)),
+  Transpose: ([x], { perm }) => {
     if (x?.shape.length !== 2) return undefined
+    if (perm?.kind === "ints" && perm.value[0] === 0) return x
     const [rows, columns] = x.shape as readonly [number, number]
     const elements = x.elements.map((_, i) => x.elements[(i % rows) * columns + Math.floor(i / rows)]!)
     return { shape: [columns, rows], elements }
   },
   Unsqueeze: ([x]) => (x?.shape.length === 0 ? vector(x.elements) : undefined),
 }
+
+const rules: ReadonlyMap<string, Rule> = new Map(Object.entries(list))
 
 function vector(elements: readonly Dim[]): Integers {
   return { shape: [elements.length], elements }
@@ -92,24 +101,29 @@ function intOf(attribute: Attributes[string] | undefined, fallback: number): num
   return attribute?.kind === "int" ? attribute.value : fallback
 }
 
-function elementwise(combine: (a: Dim, b: Dim) => Dim | undefined | false): Rule {
+function elementwise(combine: (a: Dim, b: Dim) => Dim | undefined): Rule {
   return ([a, b]) => {
     if (!a || !b) return undefined
-    const larger = a.elements.length >= b.elements.length ? a : b
-    const elements = larger.elements.map((_, i) =>
-      combine(a.elements[i % a.elements.length]!, b.elements[i % b.elements.length]!),
-    )
-    const fits = [a, b].every(({ elements: { length } }) => length === 1 || length === larger.elements.length)
-    return fits && elements.every(isSize) ? { shape: larger.shape, elements } : undefined
+    const [smaller, larger] = isLarger(a, b) ? [b, a] : [a, b]
+    if (smaller.elements.length !== 1 && smaller.shape.join() !== larger.shape.join()) return undefined
+    const at = ({ elements }: Integers, i: number): Dim => elements[i % elements.length]!
+    const elements = larger.elements.map((_, i) => combine(at(a, i), at(b, i)))
+    return elements.every(isKnown) ? { shape: larger.shape, elements } : undefined
   }
 }
 
-function isSize(element: Dim | undefined | false): element is Dim {
-  return element !== undefined && element !== false && !Number.isNaN(element)
+// In elements, else in dimensions.
+function isLarger(a: Integers, b: Integers): boolean {
+  const difference = a.elements.length - b.elements.length
+  return difference > 0 || (difference === 0 && a.shape.length > b.shape.length)
 }
 
-function numbers(a: Dim, b: Dim): boolean {
-  return typeof a === "number" && typeof b === "number"
+function isKnown(element: Dim | undefined): element is Dim {
+  return element !== undefined
+}
+
+function ofNumbers(combine: (a: number, b: number) => number): (a: Dim, b: Dim) => number | undefined {
+  return (a, b) => (typeof a === "number" && typeof b === "number" ? combine(a, b) : undefined)
 }
 
 // Symbolic sizes are written as in inferred shapes: `batch`, `batch*4`.
@@ -118,8 +132,9 @@ function product(a: Dim, b: Dim): Dim | undefined {
   if (typeof a === "string" && typeof b === "string") return undefined
   const [symbolic, factor] = (typeof a === "string" ? [a, b] : [b, a]) as [string, number]
   const [symbol, times = "1"] = symbolic.split("*")
-  if (factor === 0) return 0
-  return Number(times) * factor === 1 ? symbol! : `${symbol}*${Number(times) * factor}`
+  const count = Number(times) * factor
+  if (factor === 0 || !Number.isSafeInteger(count)) return factor === 0 ? 0 : undefined
+  return count === 1 ? symbol! : `${symbol}*${count}`
 }
 
 function quotient(a: Dim, b: Dim): Dim | undefined {

@@ -6,8 +6,8 @@ import { definedNames, freeName } from "./names.ts"
 
 const target = 18
 
-// The first operator set whose Softmax, Squeeze, Unsqueeze and ReduceSum mean what they mean in 18.
-const oldest = 13
+/** The first operator set whose Softmax, Squeeze, Unsqueeze and ReduceSum mean what they mean in 18. */
+export const oldestOpset = 13
 
 /**
  * The same computation in opset 18, which gradients are written in, where the graph is of opset 13 to 17.
@@ -16,7 +16,7 @@ const oldest = 13
  */
 export function raiseOpset(graph: Graph): Graph {
   if (graph.opset >= target) return graph
-  const obstacle = graph.nodes.find(node => graph.opset < oldest || hasSubgraphs(node) || isRedefined(node))
+  const obstacle = graph.nodes.find(node => hasSubgraphs(node) || isRedefined(node))
   if (obstacle) {
     throw new GraphError(
       "GRAPH_STRUCTURE",

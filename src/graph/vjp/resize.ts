@@ -11,6 +11,7 @@ import { numberLike } from "./values.ts"
 
 const resizeRule: GradientRule = context => {
   const { cotangent: dy } = context
+  if (context.attributes.axes) shapeError(context, "scales must be given for all axes.")
   return [
     () => {
       const { shape } = context.input(0)

@@ -35,13 +35,15 @@ export function resolveShapes(graph: Graph): Graph {
       node.inputs.map(name => integers.get(name)),
       node.inputs.map(name => types.get(name)),
     )
-    if (value) {
-      integers.set(node.outputs[0]!, value)
-      types.set(node.outputs[0]!, { dtype: "int64", shape: value.shape })
+    const [output] = node.outputs
+    if (value && output !== undefined) {
+      integers.set(output, value)
+      if (!types.has(output)) types.set(output, { dtype: "int64", shape: value.shape })
     }
     return resolved
   })
-  return { ...graph, nodes, initializers, types }
+  const outputs = graph.outputs.map(output => ({ ...output, ...types.get(output.name) }))
+  return { ...graph, outputs, nodes, initializers, types }
 }
 
 interface Known {
@@ -52,23 +54,16 @@ interface Known {
 }
 
 // The inputs of operators that say what shape comes out.
-const shapeInputs: Readonly<Record<string, readonly number[]>> = {
-  Expand: [1],
-  Pad: [1, 3],
-  ReduceMax: [1],
-  ReduceMean: [1],
-  ReduceMin: [1],
-  ReduceSum: [1],
-  ReduceSumSquare: [1],
-  Reshape: [1],
-  Slice: [1, 2, 3, 4],
-  Split: [1],
-  Squeeze: [1],
-  Unsqueeze: [1],
-}
+const shapeInputs: ReadonlyMap<string, readonly number[]> = new Map([
+  ["Expand", [1]],
+  ["Pad", [1, 3]],
+  ["Reshape", [1]],
+  ["Slice", [1, 2, 3, 4]],
+  ["Split", [1]],
+])
 
 function withConstants(node: Node, { types, integers, initializers, names }: Known): Node {
-  const indices = node.domain === "" ? (shapeInputs[node.op] ?? []) : []
+  const indices = node.domain === "" ? (shapeInputs.get(node.op) ?? []) : []
   if (indices.every(index => initializers.has(node.inputs[index] ?? ""))) return node
   const inputs = node.inputs.map((name, index) => {
     const value = indices.includes(index) && !initializers.has(name) ? integers.get(name) : undefined
@@ -103,15 +98,15 @@ function constantElements(
 
 // A Resize may be given the new sizes instead of scales.
 function sizesOfResize(
-  { op, domain, inputs }: Node,
+  { op, domain, inputs, attributes }: Node,
   types: ReadonlyMap<string, ValueType>,
   integers: ReadonlyMap<string, Integers>,
 ): readonly ValueType[] | undefined {
   const sizes = integers.get(inputs[3] ?? "")
   const x = types.get(inputs[0] ?? "")
-  if (op !== "Resize" || domain !== "" || !sizes || sizes.elements.length !== x?.shape.length)
-    return undefined
-  return [{ dtype: x.dtype, shape: sizes.elements }]
+  const free = attributes.axes || attributes.keep_aspect_ratio_policy
+  if (op !== "Resize" || domain !== "" || free || sizes?.elements.length !== x?.shape.length) return undefined
+  return sizes && x && [{ dtype: x.dtype, shape: sizes.elements }]
 }
 
 function outputTypes(

@@ -122,12 +122,12 @@ function padMap(
     const place = period === 0 ? 0 : modulo(i, period)
     return place < size ? place : period - place
   }
-  const sources: Readonly<Record<string, (i: number) => number>> = {
-    reflect: mirrored,
-    edge: i => Math.min(Math.max(i, 0), size - 1),
-    wrap: i => modulo(i, size),
-  }
-  const source = sources[mode] ?? shapeError(context, `the mode ${mode} has no gradient.`)
+  const sources = new Map<string, (i: number) => number>([
+    ["reflect", mirrored],
+    ["edge", i => Math.min(Math.max(i, 0), size - 1)],
+    ["wrap", i => modulo(i, size)],
+  ])
+  const source = sources.get(mode) ?? shapeError(context, `the mode ${mode} has no gradient.`)
   return Array.from({ length: before + size + after }, (_, i) => [[source(i - before), 1]])
 }
 
@@ -168,15 +168,16 @@ const gatherRule: GradientRule = context => [
 function oneHot(indices: Value, rows: number, like: Value): Value {
   const { builder } = indices
   // The web has arithmetic on 32-bit integers.
-  const int32 = (...numbers: number[]): Value =>
-    builder.constant("int32", [numbers.length, 1], Int32Array.from(numbers))
-  const flat = reshape(cast(indices, "int32"), [1, -1])
-  const fromStart = where(
-    compare("Less", flat, int32(0)),
-    builder.apply("Add", [flat, int32(rows)])[0]!,
-    flat,
+  const number = (n: number): Value => builder.constant("int32", [1], Int32Array.of(n))
+  const range = builder.constant(
+    "int32",
+    [rows, 1],
+    Int32Array.from({ length: rows }, (_, row) => row),
   )
-  return cast(compare("Equal", int32(...Array(rows).keys()), fromStart), like.dtype)
+  const flat = reshape(cast(indices, "int32"), [1, -1])
+  const countedBack = builder.apply("Add", [flat, number(rows)])[0]!
+  const fromStart = where(compare("Less", flat, number(0)), countedBack, flat)
+  return cast(compare("Equal", range, fromStart), like.dtype)
 }
 
 export const shapeGradients: Readonly<Record<string, GradientRule>> = {

@@ -2,7 +2,7 @@ import type { Value } from "../builder.ts"
 import { pad, reshape } from "../ops/shape.ts"
 import type { Dim } from "../types.ts"
 
-/** Elements along one axis: `count` of them from `start` on, `step` apart. */
+/** Places along one axis: from `start` on, `step` apart. */
 export interface Progression {
   readonly axis: number
   readonly start: number

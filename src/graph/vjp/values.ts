@@ -42,11 +42,7 @@ export function where(condition: Value, a: Value, b: Value): Value {
 }
 
 /** One of the comparisons, as bool. */
-export function compare(
-  op: "Equal" | "Greater" | "Less" | "GreaterOrEqual" | "LessOrEqual",
-  a: Value,
-  b: Value,
-): Value {
+export function compare(op: "Equal" | "Greater" | "Less", a: Value, b: Value): Value {
   return a.builder.apply(op, [a, b])[0]!
 }
 

@@ -1,14 +1,14 @@
 import type { Value } from "../builder.ts"
 import { GraphBuilder } from "../builder.ts"
 import { GraphError } from "../errors.ts"
-import { constantValue } from "../operators.ts"
+import { constantValue, shapeError } from "../operators.ts"
 import { add } from "../ops/elementwise.ts"
 import { operators } from "../ops/index.ts"
 import { readNames, removeUnused } from "../remove-unused.ts"
-import type { Graph, GraphValue, Node, ValueType } from "../types.ts"
+import type { Dim, Graph, GraphValue, Node, ValueType } from "../types.ts"
 import { formatShape } from "../types.ts"
 import { definedNames } from "./names.ts"
-import { raiseOpset } from "./raise-opset.ts"
+import { oldestOpset, raiseOpset } from "./raise-opset.ts"
 import { resolveShapes } from "./resolve-shapes.ts"
 import type { GradientContext } from "./rule.ts"
 import { flat } from "./rule.ts"
@@ -68,8 +68,7 @@ function differentiate(
   } = options
   const { types } = graph
   const cotangents = [...new Set(outputs)].map(output => {
-    const declared = graph.outputs.find(({ name }) => name === output)
-    const type = declared && (types.get(output) ?? declared)
+    const type = graph.outputs.find(({ name }) => name === output)
     requireFloat(output, type, "output")
     return { output, name: cotangentName(output), dtype: type.dtype, shape: type.shape }
   })
@@ -141,10 +140,15 @@ class BackwardPass {
     if (!reaches || cotangents.every(cotangent => cotangent === undefined)) return
     const rule = node.domain === "" ? gradientRules.get(node.op) : undefined
     if (!rule) throw unknownOperator(node)
-    const gradients = rule(this.#context(node, cotangents))
+    const context = this.#context(node, cotangents)
+    const gradients = rule(context)
     for (const [i, name] of node.inputs.entries()) {
       const gradient = this.#active.has(name) ? gradients[i]?.() : undefined
-      if (gradient) this.#accumulate(name, gradient)
+      if (!gradient) continue
+      if (!fits(gradient, context.input(i))) {
+        shapeError(context, `the gradient by input ${i} comes out as ${formatShape(gradient.shape)}.`)
+      }
+      this.#accumulate(name, gradient)
     }
   }
 
@@ -214,13 +218,22 @@ function activeValues(graph: Graph, from: ReadonlySet<string>): ReadonlySet<stri
   return active
 }
 
+const newestOpset = 21
+
 function requireOpset({ opset }: Graph): void {
-  if (opset <= 21) return
+  if (opset >= oldestOpset && opset <= newestOpset) return
   throw new GraphError(
     "GRAPH_STRUCTURE",
-    `A graph of opset ${opset} can't be differentiated; 13 to 21 can.`,
+    `A graph of opset ${opset} can't be differentiated; ${oldestOpset} to ${newestOpset} can.`,
     { hint: "Export the model again with one of these." },
   )
+}
+
+// Declared types can contradict each other, and what doesn't fit would broadcast.
+function fits(gradient: ValueType, input: ValueType): boolean {
+  const { shape } = gradient
+  const isSame = (a: Dim, b: Dim): boolean => a === b || typeof a === "string" || typeof b === "string"
+  return shape.length === input.shape.length && shape.every((size, axis) => isSame(size, input.shape[axis]!))
 }
 
 function requireFloat(name: string, type: ValueType | undefined, kind: string): asserts type is ValueType {

@@ -24,8 +24,12 @@ export function windowOf(context: OperatorContext, kernel: readonly number[]): W
   if (stringAttribute(context, "auto_pad", "NOTSET") !== "NOTSET") {
     shapeError(context, "padding must be given by pads, not by auto_pad.")
   }
-  const numbers = (name: string, fallback: readonly number[]): readonly number[] =>
-    intsAttribute(context, name, fallback)
+  const numbers = (name: string, fallback: readonly number[]): readonly number[] => {
+    const given = intsAttribute(context, name, fallback)
+    return given.length === fallback.length
+      ? given
+      : shapeError(context, `${name} must be ${fallback.length} numbers.`)
+  }
   const [strides, dilations, pads] = [
     numbers("strides", [1, 1]),
     numbers("dilations", [1, 1]),
