@@ -7,7 +7,7 @@ const name = "loop.gap.ms"
 const calls = 5
 const cases = [
   { model: emoji32, steps: 50 },
-  { model: ncsnpp256, steps: 1 },
+  { model: ncsnpp256, steps: 2 },
 ]
 
 /** The longest time without a turn of the event loop while pictures of 32 and of 256 pixels are sampled. */

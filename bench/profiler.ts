@@ -2,10 +2,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { UNet2DModel } from "../src/models/unet2d/model.ts"
-import type { OrtSessionOptions } from "../src/runtime/session.ts"
 import type { BenchModel } from "./models.ts"
 import { evaluations } from "./networks.ts"
-import { threads } from "./pairs.ts"
+import { type Timed, threads } from "./pairs.ts"
 
 /** The kernels of one run of a model, as ONNX Runtime's profiler saw them. */
 export interface ProfiledRun {
@@ -36,11 +35,10 @@ interface ProfileEvent {
   }
 }
 
-/** Evaluates a model's network under the profiler, after as many evaluations that don't count. */
-export async function profiledRuns(
+/** Gives `body` the model's network under the profiler to evaluate, then what the profiler saw, run by run. */
+export async function underProfiler(
   model: BenchModel,
-  runs: number,
-  sessionOptions: OrtSessionOptions = {},
+  body: (evaluate: Timed) => Promise<unknown>,
 ): Promise<ProfiledRun[]> {
   const folder = await mkdtemp(join(tmpdir(), "score-sde-profile-"))
   try {
@@ -48,14 +46,13 @@ export async function profiledRuns(
       await using unet = await UNet2DModel.fromPretrained(join(model.folder, "unet"), {
         device: "cpu",
         threads,
-        sessionOptions: { ...sessionOptions, enableProfiling: true, profileFilePrefix: join(folder, "run") },
+        sessionOptions: { enableProfiling: true, profileFilePrefix: join(folder, "run") },
       })
-      await evaluations(unet, model)(2 * runs)
+      await body(evaluations(unet, model))
     }
     // The profile is written when the session ends.
     const [file] = await readdir(folder)
-    const events: ProfileEvent[] = JSON.parse(await readFile(join(folder, file!), "utf8"))
-    return splitRuns(events).slice(-runs)
+    return splitRuns(JSON.parse(await readFile(join(folder, file!), "utf8")))
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
