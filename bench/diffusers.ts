@@ -23,12 +23,6 @@ export class Diffusers implements AsyncDisposable {
     return new Diffusers(startPython(await ensurePython()))
   }
 
-  /** Versions and settings, in words. */
-  async describe(): Promise<string> {
-    const { torch, diffusers } = await this.#ask<{ torch: string; diffusers: string }>({ op: "info" })
-    return `PyTorch ${torch}, Diffusers ${diffusers}`
-  }
-
   /** @param folder of a UNet2DModel. */
   async load(folder: string, mode: DiffusersMode): Promise<void> {
     await this.#ask({ op: "load", folder, mode, threads })
