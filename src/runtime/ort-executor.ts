@@ -30,26 +30,31 @@ export class OrtExecutor implements Executor {
   readonly #models = new Map<number, OpenModel>()
   // The WebGPU backend breaks when two calls overlap, even in different sessions.
   readonly #oneByOne = pLimit(1)
+  readonly #around: <T>(work: () => Promise<T>) => Promise<T>
   #lastId = 0
 
-  constructor(loadOrt: OrtLoader) {
+  /** @param around - Does a piece of work that calls ONNX Runtime, for who must know when that happens. */
+  constructor(loadOrt: OrtLoader, around: <T>(work: () => Promise<T>) => Promise<T> = work => work()) {
     this.#loadOrt = loadOrt
+    this.#around = around
   }
 
   load(request: LoadRequest): Promise<LoadedModel> {
-    return this.#oneByOne(() => this.#loadOnFirst(request))
+    return this.#oneByOne(() => this.#around(() => this.#loadOnFirst(request)))
   }
 
   run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
-    return this.#oneByOne(() => this.#run(id, feeds, outputs))
+    return this.#oneByOne(() => this.#around(() => this.#run(id, feeds, outputs)))
   }
 
   release(id: number): Promise<void> {
-    return this.#oneByOne(async () => {
-      const model = this.#models.get(id)
-      this.#models.delete(id)
-      await model?.session.release()
-    })
+    return this.#oneByOne(() =>
+      this.#around(async () => {
+        const model = this.#models.get(id)
+        this.#models.delete(id)
+        await model?.session.release()
+      }),
+    )
   }
 
   async #loadOnFirst(request: LoadRequest): Promise<LoadedModel> {

@@ -1,7 +1,8 @@
 // The program of the worker thread in which sessions live.
-import { parentPort } from "node:worker_threads"
+import { parentPort, workerData } from "node:worker_threads"
 import { OrtExecutor } from "../../runtime/ort-executor.ts"
 import { serve } from "../../runtime/worker-server.ts"
+import { type ExitGuard, guarded } from "./exit-guard.ts"
 import { loadOrt } from "./ort.ts"
 
 const port = parentPort
@@ -11,6 +12,6 @@ if (port) {
       post: (message, transfer) => port.postMessage(message, transfer),
       listen: handler => port.on("message", handler),
     },
-    new OrtExecutor(loadOrt),
+    new OrtExecutor(loadOrt, work => guarded(workerData as ExitGuard, work)),
   )
 }
