@@ -35,6 +35,7 @@ export type {
   StepState,
 } from "./pipelines/options.ts"
 export type { SaveOptions } from "./pipelines/save-pretrained.ts"
+export type { ScoreModel, ScoreModelOptions } from "./pipelines/score-model.ts"
 export { ScoreSdeVePipeline } from "./pipelines/score-sde-ve.ts"
 export { ScoreSdeVpPipeline } from "./pipelines/score-sde-vp.ts"
 export { FileError } from "./platform/file-error.ts"

@@ -1,7 +1,9 @@
 import { DDIMScheduler } from "../schedulers/ddim.ts"
+import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { Sampling } from "./sampling.ts"
+import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
 /** What a {@link DDIMPipeline} can be called with. */
 export interface DDIMOptions<T extends OutputType = "image"> extends SamplingOptions<T> {
@@ -45,5 +47,9 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
       sample = (await sampling.endStep(t, state)).latents
     }
     return sampling.output(sample, [-1, 1])
+  }
+
+  override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
+    return chainScoreModel(this.unet, this.scheduler, options)
   }
 }

@@ -1,7 +1,9 @@
 import { DDPMScheduler } from "../schedulers/ddpm.ts"
+import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { Sampling } from "./sampling.ts"
+import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
 /** Unconditional pictures by denoising diffusion (Ho et al. 2020), as Diffusers' `DDPMPipeline`. */
 export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
@@ -29,5 +31,9 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
       sample = (await sampling.endStep(t, state)).latents
     }
     return sampling.output(sample, [-1, 1])
+  }
+
+  override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
+    return chainScoreModel(this.unet, this.scheduler, options)
   }
 }

@@ -6,6 +6,7 @@ import { Callable } from "./callable.ts"
 import { PipelineError } from "./errors.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import type { SaveOptions } from "./save-pretrained.ts"
+import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
 /** How a pipeline is loaded. A component that is given is used in place of the repository's. */
 export interface PipelineOptions extends ModelOptions {
@@ -89,6 +90,13 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
 
   /** Makes pictures; what calling the pipeline does. */
   abstract generate<T extends OutputType = "image">(options?: SamplingOptions<T>): Promise<PipelineOutput<T>>
+
+  /**
+   * The network as the score of its SDE: what all the SDE's samplers, its likelihood and its latents work on.
+   *
+   * @throws PipelineError `NO_SDE` where the network or its noise levels are not those of an SDE.
+   */
+  abstract scoreModel(options?: ScoreModelOptions): ScoreModel
 
   /** The sampler's schedule. Another scheduler of the same class may be put in its place. */
   get scheduler(): S {

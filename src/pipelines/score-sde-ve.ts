@@ -1,7 +1,11 @@
 import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
+import { VESDE } from "../sde/ve-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { Sampling } from "./sampling.ts"
+import { networkScoreModel, type ScoreModel, type ScoreModelOptions } from "./score-model.ts"
+
+const pictureRange = [0, 1] as const
 
 /**
  * Unconditional pictures from a variance-exploding SDE: predictor–corrector sampling (Song et al. 2021), step for step
@@ -40,6 +44,14 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
       const state = { latents: step.prevSample, denoised: step.prevSampleMean }
       ;({ latents: sample, denoised: mean } = await sampling.endStep(t, state))
     }
-    return sampling.output(mean, [0, 1])
+    return sampling.output(mean, pictureRange)
+  }
+
+  override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
+    const { sigmaMin, sigmaMax, numTrainTimesteps, samplingEps } = this.scheduler.config
+    const { N = numTrainTimesteps } = options
+    // 0 is for the numbers of Diffusers' steps alone: an ODE doesn't reach it.
+    const sde = new VESDE({ sigmaMin, sigmaMax, N, samplingEps: samplingEps || undefined })
+    return networkScoreModel(this.unet, sde, pictureRange, options)
   }
 }

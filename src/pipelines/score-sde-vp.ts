@@ -1,7 +1,11 @@
 import { ScoreSdeVpScheduler } from "../schedulers/score-sde-vp.ts"
+import { VPSDE } from "../sde/vp-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { Sampling } from "./sampling.ts"
+import { networkScoreModel, type ScoreModel, type ScoreModelOptions } from "./score-model.ts"
+
+const pictureRange = [-1, 1] as const
 
 // score_sde gives the network t·999, whatever the number of steps it was trained with.
 const labelScale = 999
@@ -36,6 +40,13 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
       const state = { latents: step.prevSample, denoised: step.prevSampleMean }
       ;({ latents: sample, denoised: mean } = await sampling.endStep(t, state))
     }
-    return sampling.output(mean, [-1, 1])
+    return sampling.output(mean, pictureRange)
+  }
+
+  override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
+    const { betaMin, betaMax, numTrainTimesteps, samplingEps } = this.scheduler.config
+    const { N = numTrainTimesteps } = options
+    const sde = new VPSDE({ betaMin, betaMax, N, samplingEps })
+    return networkScoreModel(this.unet, sde, pictureRange, options)
   }
 }

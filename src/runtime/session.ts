@@ -158,7 +158,7 @@ function checkThreads(threads: number | undefined): void {
 }
 
 /** `work`, or a rejection as soon as `signal` is aborted; the work itself goes on unseen then. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work
   let stop = (): void => {}
   const aborted = new Promise<never>((_, reject) => {

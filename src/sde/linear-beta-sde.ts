@@ -14,18 +14,22 @@ export interface LinearBetaOptions {
   readonly betaMax?: number | undefined
   /** The number of steps. Default 1000. */
   readonly N?: number | undefined
+  /** The time at which sampling ends by default. Default 1e-3. */
+  readonly samplingEps?: number | undefined
 }
 
 /** What VP and sub-VP share: the drift −½β(t)x with β(t) = betaMin + t·(betaMax − betaMin), and N(0, I) at the end. */
 export abstract class LinearBetaSDE extends SDE {
   readonly betaMin: number
   readonly betaMax: number
+  override readonly samplingEps: number
   /** βᵢ of the chain, ascending; float32. */
   readonly discreteBetas: Float32Array
 
   /** @throws InputError `INVALID_ARGUMENT` */
-  constructor({ betaMin = 0.1, betaMax = 20, N }: LinearBetaOptions = {}) {
+  constructor({ betaMin = 0.1, betaMax = 20, N, samplingEps = 1e-3 }: LinearBetaOptions = {}) {
     super(N)
+    this.samplingEps = samplingEps
     if (!(betaMin >= 0 && betaMin <= betaMax && betaMax > 0 && betaMax < Number.POSITIVE_INFINITY)) {
       throw new InputError(
         "INVALID_ARGUMENT",

@@ -1,7 +1,7 @@
 import type { Tensor } from "../tensor.ts"
 import { innerProducts, weightedSum } from "./batch.ts"
 import type { ScoreDivergence } from "./divergence.ts"
-import type { ScoreFunction, SDE } from "./sde.ts"
+import type { Conditioning, ScoreFunction, SDE } from "./sde.ts"
 
 /**
  * A network as it stands in a checkpoint: what it returns depends on how it was trained.
@@ -34,9 +34,17 @@ export function scoreFunction(
   { continuous = true }: NetworkOptions = {},
 ): ScoreFunction {
   return async (x, t) => {
-    const { labels, outputScale } = sde.conditioning(t, continuous)
-    return weightedSum([outputScale, await network(x, labels)])
+    const conditioning = sde.conditioning(t, continuous)
+    return scoreOf(x, await network(x, conditioning.labels), conditioning)
   }
+}
+
+function scoreOf(
+  x: Tensor<"float32">,
+  output: Tensor<"float32">,
+  { outputScale, inputScale }: Conditioning,
+): Tensor<"float32"> {
+  return inputScale ? weightedSum([outputScale, output], [inputScale, x]) : weightedSum([outputScale, output])
 }
 
 /** The score and its divergence, from a network with a vector–Jacobian product. */
@@ -46,11 +54,12 @@ export function scoreDivergence(
   { continuous = true }: NetworkOptions = {},
 ): ScoreDivergence {
   return async (x, t, probe) => {
-    const { labels, outputScale } = sde.conditioning(t, continuous)
+    const conditioning = sde.conditioning(t, continuous)
+    const { labels, outputScale, inputScale } = conditioning
     const { output, vjp } = await network(x, labels, probe)
-    return {
-      score: weightedSum([outputScale, output]),
-      divergence: innerProducts(vjp, probe).map((product, b) => outputScale[b]! * product),
-    }
+    const slope = inputScale
+      ? weightedSum([outputScale, vjp], [inputScale, probe])
+      : weightedSum([outputScale, vjp])
+    return { score: scoreOf(x, output, conditioning), divergence: innerProducts(slope, probe) }
   }
 }

@@ -34,12 +34,14 @@ export interface Gaussian {
   readonly std: Float32Array
 }
 
-/** How the networks of an SDE are used: score = outputScale · network(x, labels). */
+/** How the networks of an SDE are used: score = outputScale · network(x, labels) + inputScale · x. */
 export interface Conditioning {
   /** What the network is given for the time; one number for each sample. */
   readonly labels: Float32Array
   /** One number for each sample. */
   readonly outputScale: Float32Array
+  /** One number for each sample; absent for networks whose output is the score or the noise, where it is 0. */
+  readonly inputScale?: Float32Array | undefined
 }
 
 /** How an SDE runs backwards. */

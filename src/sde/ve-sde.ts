@@ -13,6 +13,8 @@ export interface VESDEOptions {
   readonly sigmaMax?: number | undefined
   /** The number of steps. Default 1000. */
   readonly N?: number | undefined
+  /** The time at which sampling ends by default. Default 1e-5. */
+  readonly samplingEps?: number | undefined
 }
 
 /**
@@ -23,13 +25,14 @@ export class VESDE extends SDE {
   override readonly name: string = "VESDE"
   readonly sigmaMin: number
   readonly sigmaMax: number
-  override readonly samplingEps: number = 1e-5
+  override readonly samplingEps: number
   /** σᵢ of the chain, ascending in equal ratios; float32. */
   readonly discreteSigmas: Float32Array
 
   /** @throws InputError `INVALID_ARGUMENT` */
-  constructor({ sigmaMin = 0.01, sigmaMax = 50, N }: VESDEOptions = {}) {
+  constructor({ sigmaMin = 0.01, sigmaMax = 50, N, samplingEps = 1e-5 }: VESDEOptions = {}) {
     super(N)
+    this.samplingEps = samplingEps
     if (!(sigmaMin > 0 && sigmaMin < sigmaMax && sigmaMax < Number.POSITIVE_INFINITY)) {
       throw new InputError(
         "INVALID_ARGUMENT",

@@ -11,6 +11,7 @@ import type { WeightsFile } from "../../weights/weights-file.ts"
 import { byteChunks } from "../byte-chunks.ts"
 import { finiteWeights, openCheckpoint, parameterShapes, type TensorFiles } from "../checkpoint.ts"
 import { convertedModel } from "../converted-graph.ts"
+import { vjpGraph } from "../vjp-graph.ts"
 import type { UNet2DConfig } from "./config.ts"
 import { findTensorFiles, type ModelDType, pictureSize } from "./load.ts"
 import type { ModelOrigin } from "./model.ts"
@@ -34,14 +35,33 @@ export function convertUNet2D(
   files: TensorFiles,
   force: boolean,
 ): Promise<ModelSource> {
-  const { repo, component, options } = origin
-  const size = pictureSize(config, options.size)
-  const dtype = options.dtype ?? "fp32"
-  const graph = inferenceGraph(config, size, dtype)
+  const { dtype = "fp32", size } = origin.options
+  return convertGraph(inferenceGraph(config, pictureSize(config, size), dtype), dtype, origin, files, force)
+}
+
+/** The same with the network's vector–Jacobian product, in float32. */
+export function convertUNet2DVjp(
+  config: UNet2DConfig,
+  origin: ModelOrigin,
+  files: TensorFiles,
+  force: boolean,
+): Promise<ModelSource> {
+  const graph = vjpGraph(unet2dGraph(config, pictureSize(config, origin.options.size)))
+  return convertGraph(graph, "vjp", origin, files, force)
+}
+
+function convertGraph(
+  graph: Graph,
+  kind: ModelDType | "vjp",
+  { repo, component, options }: ModelOrigin,
+  files: TensorFiles,
+  force: boolean,
+): Promise<ModelSource> {
   const variant = options.variant === undefined ? "" : `.${options.variant}`
+  const size = graph.inputs[0]!.shape.slice(-2)
   return convertedModel(repo, graph, () => openCheckpoint(repo, files, graph, options), {
     ...options,
-    name: `${component || "unet"}${variant}-${size.join("x")}-${dtype}`,
+    name: `${component || "unet"}${variant}-${size.join("x")}-${kind}`,
     force,
   })
 }

@@ -1,10 +1,36 @@
 import { InputError } from "../../errors.ts"
 import { formatShape } from "../../graph/types.ts"
+import type { ValueInfo } from "../../runtime/session.ts"
 import type { DType, Tensor } from "../../tensor.ts"
 import { float16ToFloat32, float32ToFloat16 } from "../../weights/half.ts"
+import { unet2dNames } from "./names.ts"
 
 /** The network's label for each picture: σ for a Fourier model, the step for the others; one for all or one for each. */
 export type Timestep = number | ArrayLike<number>
+
+/**
+ * What a network's session is fed: the inputs of those names, in the types that it declares.
+ *
+ * @throws InputError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`
+ */
+export function networkFeeds(
+  inputs: readonly ValueInfo[],
+  sample: Tensor<"float32">,
+  timestep: Timestep,
+  classLabels: Tensor | undefined,
+): Record<string, Tensor> {
+  const batch = sample.shape[0] ?? 0
+  const feeds: Record<string, Tensor> = {}
+  for (const { name, dtype, shape } of inputs) {
+    if (name === unet2dNames.sample) feeds[name] = toDType(sample, dtype)
+    else if (name === unet2dNames.timestep) feeds[name] = timestepTensor(timestep, batch, dtype, shape.length)
+    else if (name === unet2dNames.classLabels) feeds[name] = labelTensor(classLabels)
+  }
+  if (classLabels && !(unet2dNames.classLabels in feeds)) {
+    throw new InputError("INVALID_ARGUMENT", "classLabels were given, but the model takes none.")
+  }
+  return feeds
+}
 
 /** Checks that `sample` is [N, channels, H, W]. */
 export function checkSample(sample: Tensor, channels: number, size: readonly [number, number]): void {
@@ -16,6 +42,15 @@ export function checkSample(sample: Tensor, channels: number, size: readonly [nu
       `The sample has shape ${formatShape(sample.shape)}, but the model takes [N, ${expected.join(", ")}].`,
     )
   }
+}
+
+/** Checks that a cotangent is shaped like the output that it belongs to. */
+export function checkCotangent({ shape }: Tensor, output: readonly number[]): void {
+  if (formatShape(shape) === formatShape(output)) return
+  throw new InputError(
+    "SHAPE_MISMATCH",
+    `The cotangent has shape ${formatShape(shape)}, but the output has ${formatShape(output)}.`,
+  )
 }
 
 /** A float tensor as another float type. */

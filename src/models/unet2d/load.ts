@@ -142,16 +142,23 @@ async function loadConverted(
   files: TensorFiles,
   load: (source: ModelSource) => Promise<Session>,
 ): Promise<Session> {
-  const { repo, options } = origin
   // Only a model that has to be converted needs the code that builds graphs.
   const { convertUNet2D } = await import("./conversion.ts")
+  return loadFresh(origin, force => convertUNet2D(config, origin, files, force), load)
+}
+
+/** Loads a model that is converted or was before; what was kept may be damaged, and a fresh one tells. */
+export async function loadFresh(
+  { repo, options }: ModelOrigin,
+  convert: (force: boolean) => Promise<ModelSource>,
+  load: (source: ModelSource) => Promise<Session>,
+): Promise<Session> {
   const force = options.forceDownload ?? false
   try {
-    return await load(await convertUNet2D(config, origin, files, force))
+    return await load(await convert(force))
   } catch (error) {
-    // What was kept from an earlier conversion may be damaged; a fresh one tells.
     if (force || repo.kind !== "hub" || !(error instanceof RuntimeError && error.code === "MODEL_INVALID"))
       throw error
-    return load(await convertUNet2D(config, origin, files, true))
+    return load(await convert(true))
   }
 }

@@ -1,0 +1,50 @@
+import type { UNet2DModel } from "../models/unet2d/model.ts"
+import type { ScoreDivergence } from "../sde/divergence.ts"
+import { scoreDivergence, scoreFunction } from "../sde/network-score.ts"
+import type { ScoreFunction, SDE } from "../sde/sde.ts"
+import type { Tensor } from "../tensor.ts"
+
+/**
+ * What a pipeline's network stands for: the score of an SDE. All of the SDE's samplers, its likelihood and its latents
+ * work on it.
+ */
+export interface ScoreModel {
+  readonly sde: SDE
+  readonly score: ScoreFunction
+  /** The score with its divergence, from the network's vector–Jacobian product. */
+  readonly divergence: ScoreDivergence
+  /** Black and white of the model's pictures: [0, 1] or [−1, 1]. */
+  readonly range: readonly [black: number, white: number]
+  /** What one picture is shaped like. */
+  readonly shape: readonly [channels: number, height: number, width: number]
+}
+
+/** How a pipeline's network is used. */
+export interface ScoreModelOptions {
+  /** Steps that the SDE's discretisation divides time into. Default: those of the training. */
+  readonly N?: number | undefined
+  /** For a class-conditional network: labels [B], or what it takes for them. */
+  readonly classLabels?: Tensor | undefined
+  /** Stops the evaluation of the network. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A network as it is called for a score; `UNet2DModel` is one. */
+type ScoreNetwork = Pick<UNet2DModel, "config" | "size" | "forward" | "vjp">
+
+/** The score that a network trained on the times of an SDE stands for. */
+export function networkScoreModel(
+  network: ScoreNetwork,
+  sde: SDE,
+  range: ScoreModel["range"],
+  { classLabels, signal }: ScoreModelOptions,
+): ScoreModel {
+  const options = { ...(classLabels && { classLabels }), ...(signal && { signal }) }
+  return {
+    sde,
+    score: scoreFunction(sde, (x, labels) => network.forward(x, labels, options)),
+    divergence: scoreDivergence(sde, (x, labels, v) => network.vjp(x, labels, v, options)),
+    range,
+    shape: [network.config.inChannels, ...network.size],
+  }
+}
