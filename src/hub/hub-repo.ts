@@ -37,6 +37,7 @@ export class HubRepo implements Repo {
   readonly commit: string
   readonly files: readonly RepoFile[]
   readonly offline: string | undefined
+  readonly hasPaths: boolean
   readonly #parts: HubRepoParts
   readonly #settings: HubSettings
   /** By full path. */
@@ -51,6 +52,7 @@ export class HubRepo implements Repo {
     this.id = parts.id
     this.commit = parts.commit
     this.offline = parts.offline
+    this.hasPaths = parts.store.localPath(parts.commit, "") !== undefined
     this.#listed = new Map(parts.listed.map(file => [file.path, file]))
     this.#known = new Map(parts.known?.map(file => [file.path, file]))
     const { prefix } = parts.settings

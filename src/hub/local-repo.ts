@@ -1,8 +1,8 @@
-import { openFolder } from "#platform/folder"
 import { throwIfAborted } from "../errors.ts"
 import type { ByteSource } from "../platform/byte-source.ts"
 import type { LocalFolder } from "../platform/local-folder.ts"
 import { derivedFile } from "./derived-file.ts"
+import { HubError } from "./errors.ts"
 import { checkPath } from "./names.ts"
 import { noSuchFile } from "./no-such-file.ts"
 import { readUtf8 } from "./read-text.ts"
@@ -16,6 +16,7 @@ export class LocalRepo implements Repo {
   readonly commit = undefined
   readonly offline = undefined
   readonly files: readonly RepoFile[]
+  readonly hasPaths: boolean
   readonly #folder: LocalFolder
   readonly #prefix: string
   readonly #signal: AbortSignal | undefined
@@ -26,6 +27,7 @@ export class LocalRepo implements Repo {
     this.#folder = folder
     this.#prefix = prefix
     this.#signal = signal
+    this.hasPaths = folder.localPath("") !== undefined
     this.files = folder.files
       .filter(file => file.path.startsWith(prefix))
       .map(file => ({ path: file.path.slice(prefix.length), size: file.size }))
@@ -37,7 +39,14 @@ export class LocalRepo implements Repo {
   }
 
   async localPath(path: string): Promise<string> {
-    return this.#folder.localPath(this.#place(path))
+    const local = this.#folder.localPath(this.#place(path))
+    if (local === undefined) {
+      throw new HubError(
+        "NO_LOCAL_PATH",
+        `${path} is in a folder that this page was handed, without its path.`,
+      )
+    }
+    return local
   }
 
   async open(path: string): Promise<ByteSource> {
@@ -58,8 +67,7 @@ export class LocalRepo implements Repo {
   }
 
   async reopened(signal?: AbortSignal): Promise<LocalRepo> {
-    // By the folder's whole path, which doesn't depend on the working directory.
-    const folder = (await openFolder(this.#folder.localPath(""))) ?? this.#folder
+    const folder = (await this.#folder.reopened()) ?? this.#folder
     return new LocalRepo(this.id, folder, { prefix: this.#prefix, signal })
   }
 

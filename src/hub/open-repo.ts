@@ -1,10 +1,14 @@
 import { openFolder } from "#platform/folder"
+import type { ChosenFolder } from "./chosen-folder.ts"
 import { HubError } from "./errors.ts"
 import { LocalRepo } from "./local-repo.ts"
 import { isRepoId, printable } from "./names.ts"
 import type { HubOptions } from "./options.ts"
 import type { Repo } from "./repo.ts"
 import { resolveSettings } from "./settings.ts"
+
+/** Where a model is: a Hub id, a folder's path, or a folder that a visitor of a page chose. */
+export type ModelLocation = string | ChosenFolder
 
 /**
  * Opens a model's files: a local folder, or a Hub repository by its id (`"google/ncsnpp-ffhq-1024"`).
@@ -16,8 +20,14 @@ import { resolveSettings } from "./settings.ts"
  * @throws HubError `INVALID_ID`, `LOCAL_NOT_FOUND`, `INVALID_OPTION`, `INVALID_REVISION`, `REPO_NOT_FOUND`,
  * `REVISION_NOT_FOUND`, `GATED`, `UNAUTHORIZED`, `OFFLINE`, `DOWNLOAD_FAILED`, `INVALID_RESPONSE`.
  */
-export async function openRepo(idOrPath: string, options: HubOptions = {}): Promise<Repo> {
+export async function openRepo(location: ModelLocation, options: HubOptions = {}): Promise<Repo> {
   const settings = await resolveSettings(options)
+  if (typeof location !== "string") {
+    const { openChosenFolder } = await import("./chosen-folder.ts")
+    const { name, folder } = await openChosenFolder(location)
+    return new LocalRepo(name, folder, settings)
+  }
+  const idOrPath = location
   const folder = idOrPath === "" ? undefined : await openFolder(idOrPath)
   if (folder !== undefined) return new LocalRepo(idOrPath, folder, settings)
   if (/^(?:\.{0,2}|~|[A-Za-z]:)[/\\]/.test(idOrPath)) {

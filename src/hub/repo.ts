@@ -23,6 +23,8 @@ export interface Repo {
   readonly files: readonly RepoFile[]
   /** Why only the cache is used, when it is: the caller wants it so, or the Hub could not be reached. */
   readonly offline: string | undefined
+  /** Whether its files have paths by which they can be opened, see {@link Repo.localPath}. */
+  readonly hasPaths: boolean
 
   /** Whether `path` is one of `files`. */
   has(path: string): boolean
@@ -31,7 +33,7 @@ export interface Repo {
    * The path of a file on disk, downloading it first where needed. Files that stand beside each other in the
    * repository do so on disk, once each has been asked for.
    *
-   * @throws HubError `NO_LOCAL_PATH` in a browser, and what {@link Repo.open} throws.
+   * @throws HubError `NO_LOCAL_PATH` where {@link Repo.hasPaths} is false, and what {@link Repo.open} throws.
    */
   localPath(path: string): Promise<string>
 

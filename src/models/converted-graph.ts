@@ -3,11 +3,13 @@ import { ScoreSdeError } from "../errors.ts"
 import { encodeWithExternalData } from "../graph/encode.ts"
 import type { Graph } from "../graph/types.ts"
 import { fillWeights, weightFileChunks, weightLayout } from "../graph/weight-layout.ts"
-import type { Repo } from "../hub/repo.ts"
+import type { DerivedFile, Repo } from "../hub/repo.ts"
+import { FileError } from "../platform/file-error.ts"
 import type { ModelSource } from "../runtime/session.ts"
 import type { WeightsFile } from "../weights/weights-file.ts"
 import type { CheckpointOptions } from "./checkpoint.ts"
 import { finiteWeights } from "./checkpoint.ts"
+import { storedModel } from "./stored-model.ts"
 
 // Part of the names of cached graphs: raise it whenever the same checkpoint would give another graph.
 const converterVersion = 2
@@ -33,8 +35,7 @@ export async function convertedModel(
   const layout = weightLayout(graph)
   if (repo.kind === "hub" || layout.totalBytes > largeModel) {
     try {
-      const path = await cachedConversion(repo, graph, openWeights, options)
-      if (path !== undefined) return { path }
+      return await cachedConversion(repo, graph, openWeights, options)
     } catch (error) {
       // A full or read-only disk must not stop a model that fits into memory; anything else would fail again.
       if (!isWriteFailure(error)) throw error
@@ -62,25 +63,34 @@ async function cachedConversion(
   graph: Graph,
   openWeights: () => Promise<WeightsFile>,
   { name, force = false, signal }: ConversionOptions,
-): Promise<string | undefined> {
+): Promise<ModelSource> {
   const model = repo.derivedFile(`${name}-v${converterVersion}.onnx`)
   const data = repo.derivedFile(`${name}-v${converterVersion}.onnx_data`)
-  if (!force && (await model.localPath()) !== undefined && (await data.localPath()) !== undefined) {
-    return await model.localPath()
-  }
+  const kept = force ? undefined : await keptModel(model, data)
+  if (kept) return kept
   const weights = await openWeights()
   try {
     const layout = weightLayout(graph)
     await data.write(weightFileChunks(layout, finiteWeights(weights, signal), signal))
-    const dataPath = await data.localPath()
-    if (dataPath === undefined) return undefined
-    const fileName = dataPath.slice(Math.max(dataPath.lastIndexOf("/"), dataPath.lastIndexOf("\\")) + 1)
     // Written last: a graph is never there without its weights.
-    await model.write(encodeWithExternalData(graph, fileName, layout))
-    return await model.localPath()
+    await model.write(encodeWithExternalData(graph, data.name, layout))
   } finally {
     await weights.close()
   }
+  const written = await keptModel(model, data)
+  if (written) return written
+  throw new FileError(
+    "FILE_NOT_FOUND",
+    `The converted model ${model.name} has gone as soon as it was written.`,
+  )
+}
+
+/** The graph and its weights, if both are there. */
+async function keptModel(model: DerivedFile, data: DerivedFile): Promise<ModelSource | undefined> {
+  const [path, dataPath] = [await model.localPath(), await data.localPath()]
+  if (path !== undefined && dataPath !== undefined) return { path }
+  const [graph, weights] = [await model.open(), await data.open()]
+  return graph && weights && (await storedModel(graph, data.name, weights))
 }
 
 const writeFailures: ReadonlySet<unknown> = new Set([

@@ -1,5 +1,6 @@
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
+import type { ModelLocation } from "../hub/open-repo.ts"
 import type { ModelOptions, UNet2DModel } from "../models/unet2d/model.ts"
 import type { AnyScheduler, SchedulerClass } from "../schedulers/registry.ts"
 import { Callable } from "./callable.ts"
@@ -69,7 +70,7 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
   }
 
   /**
-   * Loads a pipeline from a Hub id or a folder. Called on `DiffusionPipeline` it gives the class that the repository's
+   * Loads a pipeline from a Hub id or a folder; in a page also from a folder that the visitor chose. Called on `DiffusionPipeline` it gives the class that the repository's
    * `model_index.json` names; called on a class, that class.
    *
    * @throws HubError, ConfigError, WeightsError, PipelineError, RuntimeError; AbortError.
@@ -78,14 +79,14 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
     this: abstract new (
       components: PipelineComponents<never>,
     ) => P,
-    idOrPath: string,
+    location: ModelLocation,
     options: PipelineOptions = {},
   ): Promise<P> {
     // Loaded late, since the registry of pipelines imports them all, and they this class.
     const { loadPipeline } = await import("./load-pipeline.ts")
     // biome-ignore lint/complexity/noThisInStatic: the class that it was called on decides
     const asked = this as unknown as PipelineClass
-    return (await loadPipeline(idOrPath, asked.className === undefined ? undefined : asked, options)) as P
+    return (await loadPipeline(location, asked.className === undefined ? undefined : asked, options)) as P
   }
 
   /** Makes pictures; what calling the pipeline does. */

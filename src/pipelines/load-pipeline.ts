@@ -3,6 +3,7 @@ import { type ComponentReference, type ModelIndex, parseModelIndex } from "../co
 import { warnOnce } from "../config/warnings.ts"
 import { componentPath } from "../hub/component-files.ts"
 import { HubError } from "../hub/errors.ts"
+import type { ModelLocation } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
 import { checkDType, openModelRepo } from "../models/unet2d/load.ts"
 import { UNet2DModel } from "../models/unet2d/model.ts"
@@ -21,13 +22,13 @@ const maxConfigBytes = 2 ** 20
  * @param asked the pipeline that the caller wants; undefined for the one that the repository names.
  */
 export async function loadPipeline(
-  idOrPath: string,
+  location: ModelLocation,
   asked: PipelineClass | undefined,
   options: PipelineOptions,
 ): Promise<DiffusionPipeline> {
   const { onWarning = warnOnce } = options
   checkDType(options.dtype)
-  const repo = await openModelRepo(idOrPath, options)
+  const repo = await openModelRepo(location, options)
   const file = `${repo.id}/${indexFile}`
   const index = parseModelIndex(await readIndex(repo), { file })
   const pipelineClass = asked ?? findPipelineClass(index, file)

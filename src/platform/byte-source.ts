@@ -1,4 +1,5 @@
 import { throwIfAborted } from "../errors.ts"
+import { domFailAsFileError } from "./dom-failure.ts"
 import { FileError } from "./file-error.ts"
 
 /** Random access to the bytes of a file, a blob or memory. */
@@ -7,6 +8,8 @@ export interface ByteSource {
   readonly name: string
   /** Bytes in all. */
   readonly size: number
+  /** The same bytes as a blob, where the platform has them as one: another thread can be given it without a copy. */
+  readonly blob?: Blob
   /**
    * Reads exactly `length` bytes from `offset` into memory of its own, which the caller may keep, change or transfer.
    *
@@ -43,17 +46,28 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   }
 }
 
-/** A source over a `Blob` or `File`; only the ranges that are read come into memory. */
+/**
+ * A source over a `Blob` or `File`; only the ranges that are read come into memory. A file that has changed on disk
+ * since it was opened fails with FileError `FILE_FAILED`.
+ */
 export function blobSource(name: string, blob: Blob): ByteSource {
   const { size } = blob
+  let closed = false
   return {
     name,
     size,
+    blob,
     async read(offset, length, signal) {
-      throwIfAborted(signal)
       checkRange({ name, size }, offset, length)
-      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer())
+      throwIfAborted(signal)
+      if (closed) throw new FileError("FILE_FAILED", `${name} has been closed.`)
+      const range = blob.slice(offset, offset + length)
+      const buffer = await domFailAsFileError(name, () => range.arrayBuffer())
+      throwIfAborted(signal)
+      return new Uint8Array(buffer)
     },
-    async close() {},
+    async close() {
+      closed = true
+    },
   }
 }

@@ -7,7 +7,7 @@ import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
 import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
 import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
-import type { ValueInfo } from "./session.ts"
+import type { ExternalData, ValueInfo } from "./session.ts"
 
 /** Gives the ONNX Runtime that serves a device. */
 export type OrtLoader = (device: ResolvedDevice, threads: number | undefined) => Promise<LoadedOrt>
@@ -124,7 +124,13 @@ async function createOrtSession(
     "path" in source ? await (await modelFile()).readModelFile(source.path) : source
   // The native binding takes weights from shared memory, but not the model itself.
   const model = bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes)
-  return ort.InferenceSession.create(model, { ...options, ...(externalData && { externalData }) })
+  const data = readsFiles ? await Promise.all((externalData ?? []).map(inMemory)) : externalData
+  return ort.InferenceSession.create(model, { ...options, ...(data && { externalData: data }) })
+}
+
+/** The native binding takes no blobs. */
+async function inMemory({ path, data }: ExternalData): Promise<ExternalData> {
+  return { path, data: data instanceof Blob ? new Uint8Array(await data.arrayBuffer()) : data }
 }
 
 function valueInfos(

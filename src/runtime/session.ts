@@ -18,10 +18,13 @@ export type ModelSource =
   | { readonly path: string }
   | { readonly bytes: Uint8Array; readonly externalData?: readonly ExternalData[] }
 
-/** The contents of one file of external data; `path` is the location that the model's tensors name. */
+/**
+ * The contents of one file of external data; `path` is the location that the model's tensors name. A blob is read
+ * where the model is loaded, so that it never is in the memory of another thread.
+ */
 export interface ExternalData {
   readonly path: string
-  readonly data: Uint8Array
+  readonly data: Uint8Array | Blob
 }
 
 /** Session options of ONNX Runtime that are passed on as they are. */

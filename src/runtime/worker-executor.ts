@@ -131,13 +131,18 @@ function movableSource(source: ModelSource, transfer: boolean): ModelSource {
   return {
     bytes: movable(source.bytes),
     ...(source.externalData && {
-      externalData: source.externalData.map(({ path, data }) => ({ path, data: movable(data) })),
+      externalData: source.externalData.map(({ path, data }) => ({
+        path,
+        data: data instanceof Blob ? data : movable(data),
+      })),
     }),
   }
 }
 
 function sourceArrays(source: ModelSource): Uint8Array[] {
-  return "path" in source ? [] : [source.bytes, ...(source.externalData ?? []).map(({ data }) => data)]
+  if ("path" in source) return []
+  const data = (source.externalData ?? []).map(({ data }) => data)
+  return [source.bytes, ...data].filter(array => array instanceof Uint8Array)
 }
 
 /** A copy in a buffer of its own. A Node `Buffer` has a `slice` that shares memory, so the common one is borrowed. */

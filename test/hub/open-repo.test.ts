@@ -1,7 +1,9 @@
 import { mkdir, symlink, utimes, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterEach, describe, expect, test, vi } from "vitest"
+import type { ChosenFolder } from "../../src/hub/chosen-folder.ts"
 import { openRepo } from "../../src/hub/open-repo.ts"
+import type { ChosenFile, FolderHandle } from "../../src/platform/folder-handle.ts"
 import { hideHubEnvironment, hubWithCache, temporaryFolder, temporaryHub } from "./hub-fixtures.ts"
 
 hideHubEnvironment()
@@ -130,6 +132,52 @@ describe("a local folder", () => {
     await changed.write(Buffer.from("new graph"))
     // The one of the old files has gone.
     expect(await again.localPath()).toBeUndefined()
+  })
+})
+
+describe("a folder that a visitor of a page chose", () => {
+  const chosen = (path: string, text = "{}") => {
+    const file = new File([text], path.split("/").at(-1)!, { lastModified: 1 })
+    return Object.defineProperty(file, "webkitRelativePath", { value: path }) as ChosenFile
+  }
+  const handle = (name: string, ...children: (FolderHandle | ChosenFile)[]): FolderHandle => ({
+    kind: "directory",
+    name,
+    async *values() {
+      for (const child of children) {
+        if (child instanceof File) yield { kind: "file", name: child.name, getFile: async () => child }
+        else yield child as FolderHandle
+      }
+    },
+  })
+
+  test.each<[string, ChosenFolder]>([
+    ["the files of an input", [chosen("mine/model_index.json"), chosen("mine/unet/config.json", '{"a":1}')]],
+    [
+      "a handle",
+      handle("mine", chosen("model_index.json"), handle("unet", chosen("config.json", '{"a":1}'))),
+    ],
+  ])("is read as %s", async (_, folder) => {
+    const repo = await openRepo(folder)
+    expect(repo).toMatchObject({ id: "mine", kind: "local", hasPaths: false })
+    expect(repo.files.map(file => file.path)).toEqual(["model_index.json", "unet/config.json"])
+    expect(await repo.readText("unet/config.json", 10)).toBe('{"a":1}')
+    await expect(repo.localPath("unet/config.json")).rejects.toMatchObject({ code: "NO_LOCAL_PATH" })
+    expect((await repo.reopened()).files).toEqual(repo.files)
+    await repo.derivedFile("unet.v1.onnx").write(Buffer.from("graph"))
+    expect(await (await openRepo(folder)).derivedFile("unet.v1.onnx").localPath()).toBeDefined()
+  })
+
+  test("may be files without a folder, and not nothing", async () => {
+    const repo = await openRepo([new File(["{}"], "config.json"), new File(["x"], "..")])
+    expect(repo.files).toEqual([{ path: "config.json", size: 2 }])
+    await expect(openRepo([])).rejects.toMatchObject({ code: "LOCAL_NOT_FOUND" })
+    await expect(openRepo(handle("empty"))).rejects.toMatchObject({ code: "LOCAL_NOT_FOUND" })
+  })
+
+  test("is not a whole disk", async () => {
+    const many = handle("many", ...Array.from({ length: 20_001 }, (_, i) => new File([], `${i}`)))
+    await expect(openRepo(many)).rejects.toMatchObject({ code: "FILE_TOO_LARGE" })
   })
 })
 

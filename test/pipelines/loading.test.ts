@@ -1,9 +1,20 @@
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { createConfig } from "../../src/config/config.ts"
+import { encodeWithExternalData } from "../../src/graph/encode.ts"
+import { fillWeights, weightLayout } from "../../src/graph/weight-layout.ts"
+import { parameterShapes } from "../../src/models/checkpoint.ts"
+import { unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
+import { inferenceGraph } from "../../src/models/unet2d/conversion.ts"
+import { UNet2DModel } from "../../src/models/unet2d/model.ts"
+import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import { DDIMPipeline } from "../../src/pipelines/ddim.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import { ScoreSdeVePipeline } from "../../src/pipelines/score-sde-ve.ts"
+import type { ChosenFile } from "../../src/platform/folder-handle.ts"
+import { TorchGenerator } from "../../src/random/torch-generator.ts"
+import { formulaWeights } from "../models/formula-weights.ts"
 import {
   type FileContents,
   formulaSafetensors,
@@ -48,6 +59,42 @@ describe("fromPretrained", () => {
       correctSteps: 1,
     })
   })
+
+  it.each(["cpu", "wasm"] as const)(
+    "reads chosen files, weights beside their graph too, on %s",
+    async device => {
+      const config = createConfig(unet2dConfigSpec, plainConfig)
+      const graph = inferenceGraph(config, [8, 8], "fp32")
+      const layout = weightLayout(graph)
+      const weights = formulaWeights(parameterShapes(unet2dGraph(config, [8, 8])))
+      const file = (path: string, content: Uint8Array | string): ChosenFile =>
+        Object.defineProperty(
+          new File([new Uint8Array(Buffer.from(content))], path.split("/").at(-1)!),
+          "webkitRelativePath",
+          {
+            value: `mine/${path}`,
+          },
+        )
+      await using chosen = await UNet2DModel.fromPretrained(
+        [
+          file("config.json", JSON.stringify(plainJson)),
+          file("model.onnx", encodeWithExternalData(graph, "model.onnx_data", layout)),
+          file("model.onnx_data", await fillWeights(layout, weights)),
+        ],
+        { worker: false, device },
+      )
+      await using folder = await temporaryFolder()
+      await writeModel(folder.path, ddpm)
+      await using same = await UNet2DModel.fromPretrained(folder.path, {
+        worker: false,
+        subfolder: "unet",
+        device,
+      })
+      const sample = new TorchGenerator(0).randn([1, 3, 8, 8])
+      const [a, b] = [await chosen.forward(sample, 10), await same.forward(sample, 10)]
+      expect(a.data).toEqual(b.data)
+    },
+  )
 
   it("makes the scheduler that the asked class needs", async () => {
     await using folder = await temporaryFolder()

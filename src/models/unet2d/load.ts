@@ -4,11 +4,12 @@ import { warnOnce } from "../../config/warnings.ts"
 import { InputError } from "../../errors.ts"
 import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
 import { HubError } from "../../hub/errors.ts"
-import { openRepo } from "../../hub/open-repo.ts"
+import { type ModelLocation, openRepo } from "../../hub/open-repo.ts"
 import type { Repo } from "../../hub/repo.ts"
 import { RuntimeError } from "../../runtime/errors.ts"
 import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
 import type { TensorFiles } from "../checkpoint.ts"
+import { repoModel } from "../stored-model.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
 import type { ModelOptions, ModelOrigin } from "./model.ts"
 import { unet2dNames } from "./names.ts"
@@ -31,9 +32,9 @@ export function checkDType(dtype: ModelDType = "fp32"): ModelDType {
 }
 
 /** Opens the repository that a model is in, with a word on options that mean nothing there. */
-export async function openModelRepo(idOrPath: string, options: ModelOptions): Promise<Repo> {
+export async function openModelRepo(location: ModelLocation, options: ModelOptions): Promise<Repo> {
   const { revision, onWarning = warnOnce } = options
-  const repo = await openRepo(idOrPath, options)
+  const repo = await openRepo(location, options)
   if (repo.kind === "local" && revision !== undefined) {
     onWarning(`${repo.id} is a folder, which has no revisions: revision "${revision}" is ignored.`)
   }
@@ -103,7 +104,7 @@ export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigi
     createSession(source, { ...options, transfer: true })
   if (files.format !== "onnx") return await loadConverted(config, origin, files, load)
   await repo.download(filesOf(files))
-  const session = await load({ path: await repo.localPath(files.path) })
+  const session = await load(await repoModel(repo, files.path))
   const wanted = pictureSize(config, options.size)
   const found = session.inputs.find(({ name }) => name === unet2dNames.sample)?.shape.slice(-2)
   if (!found?.some((side, axis) => typeof side === "number" && side !== wanted[axis])) return session

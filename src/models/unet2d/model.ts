@@ -1,6 +1,7 @@
 import { formatConfig } from "../../config/config.ts"
 import type { WarningHandler } from "../../config/warnings.ts"
 import type { WeightsChoice } from "../../hub/component-files.ts"
+import type { ModelLocation } from "../../hub/open-repo.ts"
 import type { HubOptions } from "../../hub/options.ts"
 import type { Repo } from "../../hub/repo.ts"
 import { RuntimeError } from "../../runtime/errors.ts"
@@ -81,14 +82,14 @@ export class UNet2DModel implements AsyncDisposable {
   }
 
   /**
-   * Loads a model from a Hub id or a folder: an ONNX graph where the repository holds one, else its PyTorch weights,
+   * Loads a model from a Hub id or a folder (also one that a visitor of a page chose): an ONNX graph where the repository holds one, else its PyTorch weights,
    * which are converted.
    *
    * @throws HubError, ConfigError, WeightsError, RuntimeError; InputError `INVALID_ARGUMENT`, and `SHAPE_MISMATCH` for a
    * graph of another size than asked where there are no weights; AbortError.
    */
-  static async fromPretrained(idOrPath: string, options: ModelOptions = {}): Promise<UNet2DModel> {
-    return UNet2DModel.fromRepo(await openModelRepo(idOrPath, options), "", options)
+  static async fromPretrained(location: ModelLocation, options: ModelOptions = {}): Promise<UNet2DModel> {
+    return UNet2DModel.fromRepo(await openModelRepo(location, options), "", options)
   }
 
   /** Loads a component of an open repository: from the folder of its name, or from the root where there is none. */

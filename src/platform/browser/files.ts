@@ -1,8 +1,9 @@
 // Files of the browser live in the origin private file system; paths start at its root, with `/` between parts.
 import pRetry from "p-retry"
 import { throwIfAborted } from "../../errors.ts"
-import { type ByteSource, checkRange } from "../byte-source.ts"
-import { FileError, type FileErrorCode } from "../file-error.ts"
+import { type ByteSource, blobSource } from "../byte-source.ts"
+import { domFailAsFileError } from "../dom-failure.ts"
+import { FileError } from "../file-error.ts"
 import {
   contentPieces,
   type DirectoryEntry,
@@ -11,24 +12,6 @@ import {
   type ReadFileOptions,
   type WriteFileOptions,
 } from "../file-system.ts"
-
-const codes: Readonly<Record<string, FileErrorCode>> = {
-  NotFoundError: "FILE_NOT_FOUND",
-  TypeMismatchError: "FILE_WRONG_KIND",
-  NotAllowedError: "FILE_ACCESS_DENIED",
-  SecurityError: "FILE_ACCESS_DENIED",
-  NoModificationAllowedError: "FILE_ACCESS_DENIED",
-  QuotaExceededError: "NO_SPACE",
-}
-
-async function failAsFileError<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (!(error instanceof DOMException) || error.name === "AbortError") throw error
-    throw new FileError(codes[error.name] ?? "FILE_FAILED", `${path}: ${error.message}`, { cause: error })
-  }
-}
 
 function isMissing(error: unknown): boolean {
   return error instanceof FileError && error.code === "FILE_NOT_FOUND"
@@ -57,12 +40,12 @@ async function locate(path: string): Promise<{ folder: FileSystemDirectoryHandle
   const names = namesOf(path)
   const name = names.pop()
   if (name === undefined) throw new FileError("FILE_WRONG_KIND", "The root of all files is not a file.")
-  return { folder: await failAsFileError(path, () => openDirectory(names)), name }
+  return { folder: await domFailAsFileError(path, () => openDirectory(names)), name }
 }
 
 async function findFile(path: string): Promise<File> {
   const { folder, name } = await locate(path)
-  return await failAsFileError(path, async () => await (await folder.getFileHandle(name)).getFile())
+  return await domFailAsFileError(path, async () => await (await folder.getFileHandle(name)).getFile())
 }
 
 /** What lies at `path`; `undefined` when nothing does. */
@@ -79,7 +62,7 @@ export async function statFile(path: string): Promise<FileStat | undefined> {
 /** The entries of a directory, by name. */
 export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = []
-  await failAsFileError(path, async () => {
+  await domFailAsFileError(path, async () => {
     const directory = await openDirectory(namesOf(path))
     for await (const { name, kind } of directory.values()) entries.push({ name, kind })
   })
@@ -88,14 +71,14 @@ export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
 
 /** Makes a directory and those above it; no error when it is there. */
 export async function makeDirectory(path: string): Promise<void> {
-  await failAsFileError(path, () => openDirectory(namesOf(path), true))
+  await domFailAsFileError(path, () => openDirectory(namesOf(path), true))
 }
 
 /** Removes a file, or a directory with all that it holds; no error when nothing is there. */
 export async function removePath(path: string): Promise<void> {
   try {
     const { folder, name } = await locate(path)
-    await failAsFileError(path, () => folder.removeEntry(name, { recursive: true }))
+    await domFailAsFileError(path, () => folder.removeEntry(name, { recursive: true }))
   } catch (error) {
     if (!isMissing(error)) throw error
   }
@@ -107,33 +90,7 @@ export async function removePath(path: string): Promise<void> {
  * @throws FileError `FILE_NOT_FOUND`, `FILE_WRONG_KIND` for a directory, `FILE_ACCESS_DENIED`.
  */
 export async function openFile(path: string): Promise<ByteSource> {
-  return new OpenFile(path, await findFile(path))
-}
-
-class OpenFile implements ByteSource {
-  readonly name: string
-  readonly size: number
-  #file: File | undefined
-
-  constructor(name: string, file: File) {
-    this.name = name
-    this.size = file.size
-    this.#file = file
-  }
-
-  async read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
-    checkRange(this, offset, length)
-    throwIfAborted(signal)
-    const file = this.#file
-    if (!file) throw new FileError("FILE_FAILED", `${this.name} has been closed.`)
-    const buffer = await failAsFileError(this.name, () => file.slice(offset, offset + length).arrayBuffer())
-    throwIfAborted(signal)
-    return new Uint8Array(buffer)
-  }
-
-  async close(): Promise<void> {
-    this.#file = undefined
-  }
+  return blobSource(path, await findFile(path))
 }
 
 /**
@@ -162,7 +119,7 @@ interface MovableHandle {
 /** Moves a file to another place, over a file that is there. */
 export async function moveFile(from: string, to: string): Promise<void> {
   const [source, target] = [await locate(from), await locate(to)]
-  await failAsFileError(to, async () => {
+  await domFailAsFileError(to, async () => {
     const handle = await source.folder.getFileHandle(source.name)
     await (handle as FileSystemFileHandle & MovableHandle).move(target.folder, target.name)
   })
@@ -182,21 +139,21 @@ export async function writeFileAtomic(
 ): Promise<void> {
   const { folder, name } = await locate(path)
   const temporary = `.${name}.${crypto.randomUUID()}.tmp`
-  const handle = await failAsFileError(path, () => folder.getFileHandle(temporary, { create: true }))
+  const handle = await domFailAsFileError(path, () => folder.getFileHandle(temporary, { create: true }))
   try {
-    const writable = await failAsFileError(path, () => handle.createWritable())
+    const writable = await domFailAsFileError(path, () => handle.createWritable())
     try {
       for await (const piece of contentPieces(content)) {
         throwIfAborted(signal)
-        await failAsFileError(path, () => writable.write(unshared(piece)))
+        await domFailAsFileError(path, () => writable.write(unshared(piece)))
       }
       throwIfAborted(signal)
     } catch (error) {
       await writable.abort()
       throw error
     }
-    await failAsFileError(path, () => writable.close())
-    await failAsFileError(path, () => (handle as FileSystemFileHandle & MovableHandle).move(name))
+    await domFailAsFileError(path, () => writable.close())
+    await domFailAsFileError(path, () => (handle as FileSystemFileHandle & MovableHandle).move(name))
   } catch (error) {
     // Chromium holds its lock on the file for a moment after an abort.
     await pRetry(() => folder.removeEntry(temporary), { retries: 6, minTimeout: 10 }).catch(() => {})

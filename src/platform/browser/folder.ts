@@ -1,5 +1,6 @@
-import type { LocalFolder } from "../local-folder.ts"
-import type { DerivedFileStore, StoredFile } from "../repo-store.ts"
+import { listHandle } from "../folder-handle.ts"
+import { folderState, type ListedFile, type LocalFolder } from "../local-folder.ts"
+import type { DerivedFileStore } from "../repo-store.ts"
 import {
   joinPath,
   listDirectory,
@@ -11,7 +12,6 @@ import {
 } from "./files.ts"
 import { createHasher } from "./hash.ts"
 
-const maxDepth = 12
 const ownFolder = ".score-sde"
 
 /**
@@ -27,37 +27,20 @@ export async function openFolder(path: string): Promise<LocalFolder | undefined>
     // Nothing there, not a folder, not a name that one can have, or no file system for this page.
     return undefined
   }
-  const files = await listFiles(root, "", 0)
-  const version = shortHash(files.map(file => `${file.path}\n${file.size}\n${file.modified}\n`).join())
-  const versions = joinPath(ownFolder, shortHash(joinPath(path)))
+  const files = await listHandle(root)
   return {
     files: files.sort((a, b) => (a.path < b.path ? -1 : 1)),
     localPath: file => joinPath(path, file),
     open: file => openFile(joinPath(path, file)),
-    derivedFile: name => derivedFileIn(versions, version, name),
+    derivedFile: derivedFilesOf(joinPath(path), files),
+    reopened: () => openFolder(path),
   }
 }
 
-interface ListedFile extends StoredFile {
-  readonly modified: number
-}
-
-async function listFiles(
-  folder: FileSystemDirectoryHandle,
-  prefix: string,
-  depth: number,
-): Promise<ListedFile[]> {
-  const found: ListedFile[] = []
-  for await (const entry of folder.values()) {
-    const path = prefix + entry.name
-    if (entry.kind === "file") {
-      const { size, lastModified } = await (entry as FileSystemFileHandle).getFile()
-      found.push({ path, size, modified: lastModified })
-    } else if (depth < maxDepth) {
-      found.push(...(await listFiles(entry as FileSystemDirectoryHandle, `${path}/`, depth + 1)))
-    }
-  }
-  return found
+/** Keeps what is made from the folder that `key` names, for as long as its files stay as they are. */
+export function derivedFilesOf(key: string, files: readonly ListedFile[]): LocalFolder["derivedFile"] {
+  const version = shortHash(folderState(files))
+  return name => derivedFileIn(joinPath(ownFolder, shortHash(key)), version, name)
 }
 
 function derivedFileIn(versions: string, version: string, name: string): DerivedFileStore {

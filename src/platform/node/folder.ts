@@ -2,17 +2,18 @@ import { createHash } from "node:crypto"
 import { readdir, realpath, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { FileError } from "../file-error.ts"
-import type { LocalFolder } from "../local-folder.ts"
+import {
+  folderState,
+  type ListedFile,
+  type LocalFolder,
+  maxFolderDepth,
+  maxFolderFiles,
+  skippedFolders,
+} from "../local-folder.ts"
 import { derivedFileIn } from "./derived-file.ts"
 import { failAsFileError } from "./file-failure.ts"
 import { openFile } from "./files.ts"
 import { assetsDir } from "./hub-home.ts"
-
-/** A model's folder has tens of files; a tree of this many, or this deep, is something else. */
-const maxFiles = 20_000
-const maxDepth = 12
-/** Git's and `huggingface_hub`'s own bookkeeping. */
-const skipped: ReadonlySet<string> = new Set([".git", ".cache"])
 
 /** The folder at `path`; `undefined` when nothing, or no folder, is there. */
 export async function openFolder(path: string): Promise<LocalFolder | undefined> {
@@ -20,46 +21,46 @@ export async function openFolder(path: string): Promise<LocalFolder | undefined>
   if (root === undefined || !(await stat(root)).isDirectory()) return undefined
   const files = await listFolder(root)
   const place = (file: string): string => join(root, ...file.split("/"))
-  const versions = join(assetsDir(), "score-sde", "folders", shortHash(root))
-  const version = shortHash(files.map(file => `${file.path}\n${file.size}\n${file.modified}\n`).join())
   return {
     files,
     localPath: place,
     open: file => openFile(place(file)),
-    derivedFile(name) {
-      const derived = derivedFileIn(join(versions, version), name)
-      return {
-        ...derived,
-        async write(content) {
-          await derived.write(content)
-          await removeOthers(versions, version)
-        },
-      }
-    },
+    derivedFile: derivedFilesOf(root, files),
+    reopened: () => openFolder(root),
   }
 }
 
-/** A file of a folder; `modified` in milliseconds since 1970. */
-export interface ListedFile {
-  readonly path: string
-  readonly size: number
-  readonly modified: number
+/** Keeps what is made from the folder that `key` names, for as long as its files stay as they are. */
+export function derivedFilesOf(key: string, files: readonly ListedFile[]): LocalFolder["derivedFile"] {
+  const versions = join(assetsDir(), "score-sde", "folders", shortHash(key))
+  const version = shortHash(folderState(files))
+  return name => {
+    const derived = derivedFileIn(join(versions, version), name)
+    return {
+      ...derived,
+      async write(content) {
+        await derived.write(content)
+        await removeOthers(versions, version)
+      },
+    }
+  }
 }
 
 /** All files below `root`, sorted by path, with links followed; none when `root` isn't there. */
 export async function listFolder(root: string): Promise<ListedFile[]> {
   const found: ListedFile[] = []
   const visit = async (prefix: string, depth: number): Promise<void> => {
-    if (depth > maxDepth) throw new FileError("FILE_TOO_LARGE", `${join(root, prefix)} is too deep a folder.`)
+    if (depth > maxFolderDepth)
+      throw new FileError("FILE_TOO_LARGE", `${join(root, prefix)} is too deep a folder.`)
     for (const name of await readdir(join(root, prefix))) {
-      if (skipped.has(name)) continue
+      if (skippedFolders.has(name)) continue
       const path = `${prefix}${name}`
       // A link that leads nowhere is no file.
       const stats = await stat(join(root, path)).catch(() => undefined)
       if (stats?.isDirectory()) await visit(`${path}/`, depth + 1)
       else if (stats?.isFile()) found.push({ path, size: stats.size, modified: stats.mtimeMs })
-      if (found.length > maxFiles) {
-        throw new FileError("FILE_TOO_LARGE", `${root} holds more than ${maxFiles} files.`)
+      if (found.length > maxFolderFiles) {
+        throw new FileError("FILE_TOO_LARGE", `${root} holds more than ${maxFolderFiles} files.`)
       }
     }
   }
