@@ -16,7 +16,12 @@ const config: UserConfig[] = defineConfig([
     outDir: "dist/node",
     entry: { index: "src/index.ts", cli: "src/cli/main.ts", "ort-worker": "src/platform/node/ort-worker.ts" },
   },
-  { ...shared, platform: "browser", outDir: "dist/browser", entry: { index: "src/index.ts" } },
+  {
+    ...shared,
+    platform: "browser",
+    outDir: "dist/browser",
+    entry: { index: "src/index.ts", "ort-worker": "src/platform/browser/ort-worker.ts" },
+  },
 ]) as UserConfig[]
 
 export default config

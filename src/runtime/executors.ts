@@ -1,9 +1,10 @@
 import { loadOrt } from "#platform/ort"
 import { startOrtWorker } from "#platform/worker"
 import type { OrtModule } from "../platform/ort-module.ts"
+import type { WorkerLink } from "../platform/worker-link.ts"
 import type { Executor } from "./executor.ts"
 import { OrtExecutor } from "./ort-executor.ts"
-import { WorkerExecutor } from "./worker-executor.ts"
+import { WorkerExecutor, workerUnavailable } from "./worker-executor.ts"
 
 // One of each for all sessions: they share ONNX Runtime, its threads and, on WebGPU, one queue.
 let inline: OrtExecutor | undefined
@@ -17,8 +18,16 @@ export function chooseExecutor(options: { readonly ort?: OrtModule; readonly wor
     inline ??= new OrtExecutor(loadOrt)
     return inline
   }
-  if (!worker?.open) worker = new WorkerExecutor(startOrtWorker())
+  if (!worker?.open) worker = startWorker(startOrtWorker)
   return worker
+}
+
+function startWorker(start: () => WorkerLink): WorkerExecutor {
+  try {
+    return new WorkerExecutor(start())
+  } catch (cause) {
+    throw workerUnavailable(cause)
+  }
 }
 
 function injectedExecutor(module: OrtModule): OrtExecutor {

@@ -1,3 +1,4 @@
+import { workerHint } from "#platform/worker"
 import type { WorkerLink } from "../platform/worker-link.ts"
 import type { Tensor } from "../tensor.ts"
 import { RuntimeError } from "./errors.ts"
@@ -112,13 +113,18 @@ export class WorkerExecutor implements Executor {
           cause,
           hint: "Load the model again; if it was too large for the memory, use a smaller batch.",
         })
-      : new RuntimeError("WORKER_UNAVAILABLE", "The worker thread did not start.", {
-          cause,
-          hint: "In a bundled app, keep score-sde out of the bundle, or load models with { worker: false }.",
-        })
+      : workerUnavailable(cause)
     for (const { reject } of this.#pending.values()) reject(this.#end)
     this.#pending.clear()
   }
+}
+
+/** The error for a worker that didn't start. */
+export function workerUnavailable(cause: unknown): RuntimeError {
+  return new RuntimeError("WORKER_UNAVAILABLE", "The worker thread did not start.", {
+    cause,
+    hint: workerHint,
+  })
 }
 
 /** The source with its bytes in buffers that can be moved: the caller's own when `transfer` is set, else copies. */

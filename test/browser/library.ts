@@ -22,6 +22,7 @@ export async function bundledLibrary(): Promise<string> {
       cwd: root,
       entry: {
         index: "src/index.ts",
+        "ort-worker": "src/platform/browser/ort-worker.ts",
         ...Object.fromEntries(names.map(name => [`page-${basename(name, ".ts")}`, join(pages, name)])),
       },
       outDir,

@@ -4,6 +4,10 @@ import { SHARE_ENV, Worker } from "node:worker_threads"
 import type { WorkerLink } from "../worker-link.ts"
 import { createExitGuard, readyToEnd, readyToExit } from "./exit-guard.ts"
 
+/** What to do where the thread doesn't start. */
+export const workerHint: string =
+  "In a bundled app, keep score-sde out of the bundle, or load models with { worker: false }."
+
 /** Starts the thread that `ort-worker.ts` serves; `undefined` where the platform has no such thread. */
 export const startOrtWorker: (() => WorkerLink) | undefined = () => {
   const guard = createExitGuard()

@@ -1,10 +1,52 @@
 // Runs in a page: sessions.
-import { createSession, type SessionOptions } from "../../../src/runtime/session.ts"
-import { denoiserFeeds, denoiserModel } from "../../runtime/onnx-model.ts"
+import { RuntimeError } from "../../../src/runtime/errors.ts"
+import { createSession, type Session, type SessionOptions } from "../../../src/runtime/session.ts"
+import { denoiserFeeds, denoiserModel, onnxModel } from "../../runtime/onnx-model.ts"
 
-/** What the test model computes there. */
-export async function denoise(options: SessionOptions): Promise<{ device: string; values: number[] }> {
-  await using session = await createSession({ bytes: denoiserModel() }, options)
-  const { out_sample } = await session.run(denoiserFeeds())
-  return { device: session.device, values: Array.from(out_sample!.data, Number) }
+let session: Session
+
+/** Loads the test model; returns its device, or the codes of the error and of those that led to it. */
+export async function load(options: SessionOptions): Promise<string> {
+  try {
+    session = await createSession({ bytes: denoiserModel() }, options)
+    return session.device
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+/** What the test model computes, or the error's code. */
+export async function run(): Promise<number[] | string> {
+  try {
+    const { out_sample } = await session.run(denoiserFeeds())
+    return Array.from(out_sample!.data, Number)
+  } catch (error) {
+    return codeOf(error)
+  }
+}
+
+export function attempts(): string[] {
+  return session.attempts.map(({ device, error }) => `${device}: ${error.code}`)
+}
+
+export async function dispose(): Promise<void> {
+  await session.dispose()
+}
+
+/** Makes, runs and disposes of a session with `megabytes` of weights. */
+export async function cycle(megabytes: number, options: SessionOptions): Promise<void> {
+  const [rows, columns] = [megabytes * 256, 1024]
+  const bytes = onnxModel({
+    nodes: [{ op: "MatMul", inputs: ["x", "w"], outputs: ["y"] }],
+    inputs: [{ name: "x", dtype: "float32", shape: [1, rows] }],
+    outputs: [{ name: "y", dtype: "float32", shape: [1, columns] }],
+    weights: { w: { dtype: "float32", shape: [rows, columns], data: new Float32Array(rows * columns) } },
+  })
+  await using heavy = await createSession({ bytes }, { ...options, transfer: true })
+  await heavy.run({ x: { dtype: "float32", shape: [1, rows], data: new Float32Array(rows) } })
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof RuntimeError)) throw error
+  return error.code
 }
