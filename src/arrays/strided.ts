@@ -1,7 +1,7 @@
 import { elementCount, type Tensor } from "../tensor.ts"
 
 /** The strides, in elements, of a dense row-major array. */
-function rowMajorStrides(shape: readonly number[]): number[] {
+export function rowMajorStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let stride = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {

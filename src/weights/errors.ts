@@ -12,7 +12,8 @@ import { ScoreSdeError } from "../errors.ts"
  * - `UNSAFE_PATH`: an entry or a shard name that leaves its folder
  * - `UNSUPPORTED`: well-formed, but of a kind that is not read here
  * - `TENSOR_UNKNOWN`: a tensor was asked for that the file does not hold
- * - `TENSOR_MISSING`, `TENSOR_MISSHAPEN`: the file does not fit the model
+ * - `TENSOR_MISSING`, `TENSOR_MISSHAPEN`, `TENSOR_UNEXPECTED`: the file does not fit the model
+ * - `CONFIG_MISMATCH`: the file's tensors fit, but it was made with another configuration
  * - `TENSOR_NOT_FINITE`: a tensor holds NaN or an infinity
  */
 export type WeightsErrorCode =
@@ -27,6 +28,8 @@ export type WeightsErrorCode =
   | "TENSOR_UNKNOWN"
   | "TENSOR_MISSING"
   | "TENSOR_MISSHAPEN"
+  | "TENSOR_UNEXPECTED"
+  | "CONFIG_MISMATCH"
   | "TENSOR_NOT_FINITE"
 
 /** Weights could not be read, or do not fit the model. */

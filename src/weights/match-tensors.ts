@@ -40,8 +40,11 @@ export function matchTensors(
  * @param fileName What errors call the file.
  * @throws WeightsError `TENSOR_MISSING`, `TENSOR_MISSHAPEN`, naming the first tensors.
  */
-export function requireMatch(fileName: string, { missing, misshapen }: TensorMatch): void {
-  const hint = "Is this the config.json that belongs to these weights?"
+export function requireMatch(
+  fileName: string,
+  { missing, misshapen }: TensorMatch,
+  hint = "Is this the config.json that belongs to these weights?",
+): void {
   if (missing.length > 0) {
     throw new WeightsError("TENSOR_MISSING", `${fileName} lacks ${listed(missing, name => `"${name}"`)}.`, {
       hint,
@@ -56,6 +59,21 @@ export function requireMatch(fileName: string, { missing, misshapen }: TensorMat
       hint,
     })
   }
+}
+
+/**
+ * Accepts a match only if the file holds the parameters and nothing else.
+ *
+ * @param hint What to do about a file that doesn't.
+ * @throws WeightsError `TENSOR_MISSING`, `TENSOR_MISSHAPEN`, `TENSOR_UNEXPECTED`, naming the first tensors.
+ */
+export function requireSame(fileName: string, match: TensorMatch, hint: string): void {
+  requireMatch(fileName, match, hint)
+  if (match.unexpected.length === 0) return
+  const shown = listed(match.unexpected, name => `"${name}"`)
+  throw new WeightsError("TENSOR_UNEXPECTED", `${fileName} has tensors that the model doesn't: ${shown}.`, {
+    hint,
+  })
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -11,8 +11,8 @@ export interface TensorInfo {
 export interface WeightsFile {
   /** What errors call it: the name of the file, or of the index of shards. */
   readonly name: string
-  readonly format: "safetensors" | "torch"
-  /** Free text of the file's header (`{ format: "pt" }` in Diffusers' files); empty for PyTorch files. */
+  readonly format: "safetensors" | "torch" | "flax"
+  /** Free text of the file's header (`{ format: "pt" }` in Diffusers' files); empty for the others. */
   readonly metadata: Readonly<Record<string, string>>
   /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>
