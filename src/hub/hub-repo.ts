@@ -1,4 +1,5 @@
 import pLimit from "p-limit"
+import { cacheHint, roomHint } from "#platform/hub-env"
 import { throwIfAborted } from "../errors.ts"
 import type { ByteSource } from "../platform/byte-source.ts"
 import { FileError } from "../platform/file-error.ts"
@@ -146,8 +147,7 @@ export class HubRepo implements Repo {
       missing.set(path, file)
     }
     const files = [...missing.values()]
-    const needed = files.reduce((sum, file) => sum + file.size, 0)
-    if (needed > 0) await this.#parts.store.requireSpace(needed)
+    if (files.length > 0) await this.#parts.store.requireSpace(files)
     return { missing, progress: new DownloadProgress(this.id, files, settings.onProgress) }
   }
 
@@ -194,7 +194,7 @@ export class HubRepo implements Repo {
     await this.#parts.store.put(
       this.commit,
       file,
-      writer => transferFile(url, file, writer, subject, settings, n => progress.advance(file.path, n)),
+      writer => transferFile(url, file, writer, subject, settings, progress),
       { replace: settings.forceDownload, signal: settings.signal },
     )
     progress.finish(file.path)
@@ -246,12 +246,12 @@ async function asHubError<T>(work: () => Promise<T>, signal: AbortSignal | undef
     if (error.code === "NO_SPACE") {
       throw new HubError("NO_SPACE", error.message, {
         cause: error,
-        hint: "Make room, or choose another place with the cacheDir option or HF_HUB_CACHE. Nothing partial was kept.",
+        hint: `${roomHint} Nothing partial was kept.`,
       })
     }
     throw new HubError("CACHE_FAILED", error.message, {
       cause: error,
-      hint: "Check the cache folder, or choose another with the cacheDir option or HF_HUB_CACHE.",
+      hint: cacheHint,
     })
   }
 }

@@ -8,8 +8,8 @@ import { formatTree, parseTree } from "./tree-file.ts"
 
 /** Opens a repository at the Hub, or what the cache holds of it; see `openRepo`. */
 export async function openHubRepo(id: string, settings: HubSettings): Promise<HubRepo> {
-  const { revision, endpoint, cacheDir, forceDownload } = settings
-  const store = openRepoStore({ id, endpoint, cacheDir })
+  const { revision, endpoint, cacheDir, cache, forceDownload } = settings
+  const store = openRepoStore({ id, endpoint, cacheDir, cache })
   const cached = isCommit(revision) ? revision : await store.readRef(revision)
 
   const openCached = async (offline: string): Promise<HubRepo | undefined> => {

@@ -1,3 +1,4 @@
+import type { BrowserCache } from "../platform/repo-store.ts"
 import type { DownloadEvent } from "./progress.ts"
 
 /** How to find, fetch and keep a repository. Absent fields are taken from the environment, then defaults. */
@@ -6,8 +7,16 @@ export interface HubOptions {
   readonly revision?: string
   /** Access token, or `false` to send none. Default: `HF_TOKEN`, else the token that `hf auth login` stored. */
   readonly token?: string | false
-  /** The cache, laid out as Python's `huggingface_hub` does. Default: `HF_HUB_CACHE`, `HF_HOME/hub`, …. */
+  /**
+   * The cache's folder, laid out as Python's `huggingface_hub` does. Default: `HF_HUB_CACHE`, `HF_HOME/hub`, …. In a
+   * browser the name of the cache; default `"score-sde"`.
+   */
   readonly cacheDir?: string
+  /**
+   * In a browser, where files are kept: in its Cache storage (the default), or in the origin private file system, from
+   * which large models load with less memory. Means nothing in Node.
+   */
+  readonly cache?: BrowserCache
   /** Use the cache only and send no request. Default: `HF_HUB_OFFLINE`. */
   readonly localFilesOnly?: boolean
   /** Fetch files again although they are in the cache. */

@@ -52,6 +52,13 @@ export class DownloadProgress {
     this.#emit({ status: "initiate", repo: this.#repo, file, total })
   }
 
+  /** Takes the bytes that were here before, which count as loaded but not towards the rate. */
+  resume(file: string, kept: number): void {
+    this.#files.get(file)!.begin(kept)
+    this.#all.begin(this.#all.loaded + kept)
+    this.#report(file, kept, true)
+  }
+
   /** Takes the bytes that are here now; fewer than before are no news until they are more again. */
   advance(file: string, received: number): void {
     this.#report(file, received, false)
@@ -87,6 +94,12 @@ class Meter {
 
   constructor(total: number) {
     this.total = total
+  }
+
+  /** Sets the count without a rate. */
+  begin(loaded: number): void {
+    this.loaded = loaded
+    this.#samples = [{ time: performance.now(), loaded }]
   }
 
   /** Counts up to `loaded`; true when that should be reported. */

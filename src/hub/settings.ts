@@ -1,4 +1,5 @@
 import { hubCacheDir, readEnv, storedToken } from "#platform/hub-env"
+import type { BrowserCache } from "../platform/repo-store.ts"
 import { HubError } from "./errors.ts"
 import { checkPath, checkRevision, printable } from "./names.ts"
 import type { HubOptions } from "./options.ts"
@@ -8,6 +9,7 @@ export interface HubSettings {
   readonly revision: string
   readonly token: string | undefined
   readonly cacheDir: string
+  readonly cache: BrowserCache
   /** Why no request may be sent, as a sentence; `undefined` where one may. */
   readonly offline: string | undefined
   readonly forceDownload: boolean
@@ -44,6 +46,7 @@ export async function resolveSettings(options: HubOptions): Promise<HubSettings>
     revision,
     token: await resolveToken(options.token),
     cacheDir: hubCacheDir(options.cacheDir),
+    cache: checkCache(options.cache),
     offline: options.localFilesOnly
       ? "localFilesOnly is set."
       : isTrue(readEnv("HF_HUB_OFFLINE"))
@@ -59,6 +62,13 @@ export async function resolveSettings(options: HubOptions): Promise<HubSettings>
     signal: options.signal,
     onProgress: options.onProgress,
   }
+}
+
+function checkCache(cache: BrowserCache = "cache-api"): BrowserCache {
+  if (cache === "cache-api" || cache === "opfs") return cache
+  throw new HubError("INVALID_OPTION", `There is no cache "${printable(String(cache))}".`, {
+    hint: 'It is "cache-api" or "opfs".',
+  })
 }
 
 async function resolveToken(given: string | false | undefined): Promise<string | undefined> {

@@ -1,9 +1,11 @@
 import { createHasher } from "#platform/hash"
 import { httpAbilities } from "#platform/hub-http"
+import { throwIfAborted } from "../errors.ts"
 import type { Hasher } from "../platform/hasher.ts"
-import type { BlobWriter, HubFile } from "../platform/repo-store.ts"
+import type { BlobWriter, HubFile, KeptBytes } from "../platform/repo-store.ts"
 import { type Answer, get, type Subject } from "./connection.ts"
 import { HubError } from "./errors.ts"
+import type { DownloadProgress } from "./progress.ts"
 import { TransientError, withRetries } from "./retry.ts"
 import type { HubSettings } from "./settings.ts"
 
@@ -12,9 +14,10 @@ const worthAnother = 2 ** 20
 
 /**
  * Fetches a file into `writer` and verifies its size and hash on the way. A transfer that breaks off goes on where
- * it stopped, if the server confirms that it still has the same file; a wrong hash is given one more try.
+ * it stopped, if the server confirms that it still has the same file; a wrong hash is given one more try. What an earlier transfer left
+ * in `writer` is gone on with too, if the file's hash will tell whether the two parts belong together.
  *
- * `onBytes` is told how many bytes are here; the number falls when the transfer starts again.
+ * `progress` is told how many bytes are here; the number falls when the transfer starts again.
  *
  * @throws HubError `DOWNLOAD_FAILED`, `OFFLINE`, `INTEGRITY`, and what {@link get} throws.
  */
@@ -24,11 +27,14 @@ export async function transferFile(
   writer: BlobWriter,
   subject: Subject,
   settings: HubSettings,
-  onBytes: (received: number) => void,
+  progress: Pick<DownloadProgress, "resume" | "advance">,
 ): Promise<void> {
+  const onBytes = (count: number): void => progress.advance(file.path, count)
   let received = 0
   let hash = startDigest(file)
   let validator: string | undefined
+  /** Whether what is here was left by another transfer, whose validator nobody knows. */
+  let inherited = false
   let mismatches = 0
   let furthest = 0
   let furthestBefore = 0
@@ -38,22 +44,38 @@ export async function transferFile(
     received = 0
     hash = startDigest(file)
     validator = undefined
+    inherited = false
     onBytes(0)
+  }
+
+  const takeUp = async ({ size, read }: KeptBytes): Promise<void> => {
+    if (size > file.size || !isVerifiable(file)) return restart()
+    for await (const chunk of read()) {
+      throwIfAborted(settings.signal)
+      hash.update(chunk)
+      // Hashing goes on for seconds in a browser, whose page must not stand still.
+      await new Promise(resolve => setTimeout(resolve))
+    }
+    received = size
+    furthest = size
+    inherited = true
+    progress.resume(file.path, size)
   }
 
   const attempt = async (): Promise<void> => {
     furthestBefore = furthest
     if (received > 0 && received === file.size) return verify()
-    if (received > 0 && validator === undefined) await restart()
+    if (received > 0 && validator === undefined && !inherited) await restart()
     const answer = await get(url, requestHeaders(received, validator), subject, settings)
-    if (received > 0 && !continues(answer, received, file.size, validator)) {
+    if (received > 0 && !continues(answer, received, file.size, inherited ? strongETag(answer) : validator)) {
       await restart()
       if (answer.status !== 200) {
         await answer.discard()
         throw new TransientError(`the server could not go on with ${file.path} where it had stopped`)
       }
     }
-    if (received === 0) validator = strongETag(answer)
+    if (received === 0 || inherited) validator = strongETag(answer)
+    inherited = inherited && validator === undefined
     for await (const chunk of answer.body()) {
       if (received + chunk.length > file.size) {
         await restart()
@@ -83,6 +105,7 @@ export async function transferFile(
     })
   }
 
+  if (writer.kept) await takeUp(writer.kept)
   await withRetries(attempt, {
     retries: settings.retries,
     signal: settings.signal,
@@ -109,9 +132,11 @@ export function isVerifiable({ digest }: Pick<HubFile, "digest">): boolean {
 function requestHeaders(received: number, validator: string | undefined): Record<string, string> {
   // A compressed body could not be resumed, nor its length be compared.
   const headers = { "accept-encoding": "identity" }
-  if (received === 0 || validator === undefined) return headers
+  if (received === 0) return headers
   const range = { ...headers, range: `bytes=${received}-` }
-  return httpAbilities.conditionalRange ? { ...range, "if-range": validator } : range
+  return httpAbilities.conditionalRange && validator !== undefined
+    ? { ...range, "if-range": validator }
+    : range
 }
 
 /** Whether `answer` is the rest of the file, from the byte that is missing on, of the same version. */

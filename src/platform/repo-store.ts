@@ -22,8 +22,16 @@ export interface StoredFile {
 /** Takes a file's bytes in order. Nothing is seen of them until the transfer has ended well. */
 export interface BlobWriter {
   append(bytes: Uint8Array): Promise<void>
-  /** Forgets what was appended. */
+  /** Forgets what was appended, and what was kept. */
   clear(): Promise<void>
+  /** What an earlier transfer of the same bytes left when it was interrupted; what is appended comes behind it. */
+  readonly kept?: KeptBytes | undefined
+}
+
+/** The beginning of a file. */
+export interface KeptBytes {
+  readonly size: number
+  read(): AsyncIterable<Uint8Array>
 }
 
 /** Where {@link RepoStore.put} gets a file's bytes; it returns once they are all appended and verified. */
@@ -62,8 +70,8 @@ export interface RepoStore {
   /** The files of a commit that are here. */
   list(commit: string): Promise<StoredFile[]>
   stored(commit: string, path: string): Promise<StoredFile | undefined>
-  /** Fails with FileError `NO_SPACE` when so many bytes will not fit, as far as the platform can tell. */
-  requireSpace(bytes: number): Promise<void>
+  /** Fails with FileError `NO_SPACE` when what is missing of the files will not fit, as far as the platform can tell. */
+  requireSpace(files: readonly HubFile[]): Promise<void>
   /**
    * Makes `file` part of the commit. Of several callers, in this process or others, that ask for the same blob
    * at once, one runs its `transfer` and the others find the result.
@@ -73,11 +81,18 @@ export interface RepoStore {
   /** Path on disk of a stored file; `undefined` where files have none. */
   localPath(commit: string, path: string): string | undefined
   derivedFile(commit: string, name: string): DerivedFileStore
+  /** Removes a commit, or all of the repository, with what only that needs. Returns the bytes that this freed. */
+  clear(commit?: string): Promise<number>
 }
+
+/** Where a browser keeps files: in its Cache storage, or in the origin private file system. */
+export type BrowserCache = "cache-api" | "opfs"
 
 export interface RepoStoreOptions {
   readonly endpoint: string
   readonly id: string
   /** A folder in Node, the name of a cache in a browser; see `#platform/hub-env` for the default. */
   readonly cacheDir: string
+  /** Only of a browser. */
+  readonly cache: BrowserCache
 }

@@ -15,8 +15,8 @@ export type FaultKind =
   | { readonly kind: "corrupt" }
   /** The body ends in good order after so many bytes, without its length having been announced. */
   | { readonly kind: "cut"; readonly after: number }
-  /** The connection is lost after so many bytes of the body; the ETag may be another than the file's. */
-  | { readonly kind: "drop"; readonly after: number; readonly etag?: string }
+  /** The connection is lost after so many bytes of the body, one bit of which may be wrong, or the ETag another. */
+  | { readonly kind: "drop"; readonly after: number; readonly etag?: string; readonly corrupt?: true }
   /** The server goes silent after so many bytes; before the answer, if absent. */
   | { readonly kind: "hang"; readonly after?: number }
   /** The body trickles in so many pieces, with a pause of some milliseconds before each. */
@@ -79,6 +79,7 @@ export async function sendBody(
     case "drop":
     case "hang":
       response.setHeader("content-length", body.length)
+      if (fault.kind === "drop" && fault.corrupt) body[0]! ^= 1
       response.write(body.subarray(0, fault.after))
       if (fault.kind === "hang") return
       // The bytes have to be on their way before the connection goes.

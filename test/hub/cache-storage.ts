@@ -1,5 +1,7 @@
 // A stand-in for the browser's Cache storage and locks, as far as src/platform/browser/repo-store.ts uses them.
 
+import { fakeNavigator } from "../platform/opfs.ts"
+
 interface Entry {
   readonly headers: Headers
   readonly body: Blob
@@ -36,15 +38,23 @@ class FakeCache {
     return entry && new Response(entry.body, { headers: entry.headers })
   }
 
+  async delete(key: string): Promise<boolean> {
+    return this.#entries.delete(new URL(key).href)
+  }
+
   async keys(): Promise<Request[]> {
     return [...this.#entries.keys()].map(url => new Request(url))
   }
 }
 
+/** A page's storage, in both of its forms. */
 export interface FakeStorage {
-  readonly caches: { open(name: string): Promise<FakeCache> }
+  readonly caches: { open(name: string): Promise<FakeCache>; delete(name: string): Promise<boolean> }
   readonly navigator: {
-    readonly storage: { estimate(): Promise<{ quota: number; usage: number }> }
+    readonly storage: {
+      estimate(): Promise<{ quota: number; usage: number }>
+      getDirectory(): Promise<unknown>
+    }
     readonly locks: {
       request<T>(name: string, options: { signal?: AbortSignal }, work: () => Promise<T>): Promise<T>
     }
@@ -62,9 +72,10 @@ export function fakeStorage(free: number = 2 ** 30, promised: number = free): Fa
         opened.set(name, cache)
         return cache
       },
+      delete: async name => opened.delete(name),
     },
     navigator: {
-      storage: { estimate: async () => ({ quota: promised, usage: 0 }) },
+      storage: { ...fakeNavigator(free).storage, estimate: async () => ({ quota: promised, usage: 0 }) },
       locks: {
         async request(name, { signal }, work) {
           const turn = (queues.get(name) ?? Promise.resolve()).then(() => {

@@ -79,7 +79,9 @@ function missingOrMismatch(child: unknown): DOMException {
 }
 
 /** A `navigator` with an empty file system, in which one write may have at most `quota` bytes. */
-export function fakeNavigator(quota: number = Number.POSITIVE_INFINITY): unknown {
+export function fakeNavigator(quota: number = Number.POSITIVE_INFINITY): {
+  readonly storage: { getDirectory(): Promise<unknown> }
+} {
   const root = new FakeDirectory("", quota)
   return { storage: { getDirectory: async () => root } }
 }

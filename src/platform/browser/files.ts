@@ -161,7 +161,7 @@ export async function writeFileAtomic(
   }
 }
 
-/** File streams refuse memory that is shared between threads. */
-function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+/** The bytes in memory that isn't shared between threads, which streams and responses refuse. */
+export function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes)
 }

@@ -11,6 +11,11 @@ export function hubCacheDir(explicit: string | undefined): string {
   return resolve(named === undefined ? join(hubHome(), "hub") : expandPath(named))
 }
 
+/** What to do when the cache is full, or can't be used. */
+export const roomHint: string = "Make room, or choose another place with the cacheDir option or HF_HUB_CACHE."
+export const cacheHint: string =
+  "Check the cache folder, or choose another with the cacheDir option or HF_HUB_CACHE."
+
 /** The token that `hf auth login` stored: in the file `HF_TOKEN_PATH`, else `token` in {@link hubHome}. */
 export async function storedToken(): Promise<string | undefined> {
   const named = readEnv("HF_TOKEN_PATH")

@@ -31,10 +31,25 @@ import { failAsFileError } from "./file-failure.ts"
 import { withFileLock } from "./file-lock.ts"
 import { openFile, readFile, statFile, writeFileAtomic } from "./files.ts"
 import { listFolder } from "./folder.ts"
+import { assetsDir } from "./hub-home.ts"
 
 /** Opens a repository's folder of the cache; nothing is created before something is kept. */
 export function openRepoStore(options: RepoStoreOptions): RepoStore {
   return new HubCacheFolder(options)
+}
+
+/**
+ * Removes what this library has made of the models in the cache and in folders; the models themselves, which Python
+ * shares, stay. Returns the bytes that this freed.
+ */
+export async function clearStores({ cacheDir }: Pick<RepoStoreOptions, "cacheDir">): Promise<number> {
+  return await failAsFileError(cacheDir, async () => {
+    let freed = await removeTree(join(assetsDir(), "score-sde"))
+    for (const name of await namesIn(cacheDir)) {
+      if (name.startsWith("models--")) freed += await removeTree(join(cacheDir, name, ".score-sde"))
+    }
+    return freed
+  })
 }
 
 /** The most bytes that a ref, or a listing, is read of. */
@@ -122,7 +137,8 @@ class HubCacheFolder implements RepoStore {
     return { path, size: found.size, digest }
   }
 
-  async requireSpace(bytes: number): Promise<void> {
+  async requireSpace(files: readonly HubFile[]): Promise<void> {
+    const bytes = files.reduce((sum, { size }) => sum + size, 0)
     let folder = this.#root
     while ((await statFile(folder)) === undefined && folder !== dirname(folder)) folder = dirname(folder)
     // Some network file systems report nothing useful; then the transfer itself has to find out.
@@ -167,6 +183,34 @@ class HubCacheFolder implements RepoStore {
     return derivedFileIn(join(this.#root, ".score-sde", "derived", commit), name)
   }
 
+  async clear(commit?: string): Promise<number> {
+    return await failAsFileError(this.#root, async () => {
+      if (commit === undefined) return await removeTree(this.#root)
+      const blobs = await linkedBlobs(this.#snapshot(commit))
+      let freed = 0
+      for (const folder of [this.#snapshot(commit), join(this.#root, ".score-sde", "derived", commit)]) {
+        freed += await removeTree(folder)
+      }
+      await rm(join(this.#root, ".no_exist", commit), { recursive: true, force: true })
+      await rm(join(this.#root, "trees", `${commit}.json`), { force: true })
+      await rm(this.#ownTree(commit), { force: true })
+      await this.#removeRefs(commit)
+      const others = await namesIn(join(this.#root, "snapshots"))
+      for (const other of others) {
+        for (const blob of await linkedBlobs(this.#snapshot(other))) blobs.delete(blob)
+      }
+      for (const blob of blobs) freed += await removeTree(blob)
+      // A repository without a snapshot is what Python calls corrupt.
+      return others.length === 0 ? freed + (await removeTree(this.#root)) : freed
+    })
+  }
+
+  async #removeRefs(commit: string): Promise<void> {
+    for (const { path } of await listFolder(join(this.#root, "refs"))) {
+      if ((await this.readRef(path)) === commit) await rm(join(this.#root, "refs", path))
+    }
+  }
+
   #snapshot(commit: string): string {
     return join(this.#root, "snapshots", commit)
   }
@@ -203,6 +247,32 @@ class HubCacheFolder implements RepoStore {
       throw error
     }
   }
+}
+
+/** Removes what lies at a path; returns the bytes of its files, without those that its links lead to. */
+async function removeTree(path: string): Promise<number> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (stats === undefined) return 0
+  let bytes = stats.isFile() ? stats.size : 0
+  if (stats.isDirectory()) for (const name of await readdir(path)) bytes += await removeTree(join(path, name))
+  await rm(path, { recursive: true, force: true })
+  return bytes
+}
+
+/** The blobs that a snapshot's links lead to. */
+async function linkedBlobs(snapshot: string): Promise<Set<string>> {
+  const blobs = new Set<string>()
+  for (const { path } of await listFolder(snapshot)) {
+    const pointer = join(snapshot, ...path.split("/"))
+    const target = await readlink(pointer).catch(() => undefined)
+    if (target !== undefined && basename(dirname(target)) === "blobs")
+      blobs.add(join(dirname(pointer), target))
+  }
+  return blobs
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch(() => [])
 }
 
 /** Whether the blob is here whole and, where it is to be replaced, has been since `replacedSince`. */
