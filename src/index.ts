@@ -6,6 +6,7 @@ export type { WarningHandler } from "./config/warnings.ts"
 export { AbortError, InputError, ScoreSdeError } from "./errors.ts"
 export { GraphError } from "./graph/errors.ts"
 export type { ChosenFolder } from "./hub/chosen-folder.ts"
+export { type ClearCacheOptions, type ClearedCache, clearCache } from "./hub/clear-cache.ts"
 export { HubError, type HubErrorCode } from "./hub/errors.ts"
 export { type ModelLocation, openRepo } from "./hub/open-repo.ts"
 export type { HubOptions } from "./hub/options.ts"
@@ -27,6 +28,7 @@ export {
   type PipelineOptions,
 } from "./pipelines/diffusion-pipeline.ts"
 export { PipelineError } from "./pipelines/errors.ts"
+export { isCached } from "./pipelines/is-cached.ts"
 export type {
   OutputType,
   PipelineOutput,

@@ -11,7 +11,7 @@ import { checkPath } from "./names.ts"
 import { noSuchFile } from "./no-such-file.ts"
 import { DownloadProgress } from "./progress.ts"
 import { readUtf8 } from "./read-text.ts"
-import type { DerivedFile, Repo, RepoFile } from "./repo.ts"
+import { type DerivedFile, filesBelow, type Repo, type RepoFile } from "./repo.ts"
 import type { HubSettings } from "./settings.ts"
 import { isVerifiable, startDigest, transferFile } from "./transfer.ts"
 import type { ListedFile } from "./tree-file.ts"
@@ -37,6 +37,7 @@ export class HubRepo implements Repo {
   readonly id: string
   readonly commit: string
   readonly files: readonly RepoFile[]
+  readonly known: readonly RepoFile[] | undefined
   readonly offline: string | undefined
   readonly hasPaths: boolean
   readonly #parts: HubRepoParts
@@ -56,10 +57,9 @@ export class HubRepo implements Repo {
     this.hasPaths = parts.store.localPath(parts.commit, "") !== undefined
     this.#listed = new Map(parts.listed.map(file => [file.path, file]))
     this.#known = new Map(parts.known?.map(file => [file.path, file]))
-    const { prefix } = parts.settings
-    this.files = parts.listed
-      .filter(file => file.path.startsWith(prefix))
-      .map(file => ({ path: file.path.slice(prefix.length), size: file.size }))
+    const inside = (files: readonly ListedFile[]): RepoFile[] => filesBelow(parts.settings.prefix, files)
+    this.files = inside(parts.listed)
+    this.known = parts.offline === undefined ? this.files : parts.known && inside(parts.known)
   }
 
   has(path: string): boolean {

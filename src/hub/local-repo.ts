@@ -6,7 +6,7 @@ import { HubError } from "./errors.ts"
 import { checkPath } from "./names.ts"
 import { noSuchFile } from "./no-such-file.ts"
 import { readUtf8 } from "./read-text.ts"
-import type { DerivedFile, Repo, RepoFile } from "./repo.ts"
+import { type DerivedFile, filesBelow, type Repo, type RepoFile } from "./repo.ts"
 import type { HubSettings } from "./settings.ts"
 
 /** A model in a folder. */
@@ -16,6 +16,7 @@ export class LocalRepo implements Repo {
   readonly commit = undefined
   readonly offline = undefined
   readonly files: readonly RepoFile[]
+  readonly known: readonly RepoFile[]
   readonly hasPaths: boolean
   readonly #folder: LocalFolder
   readonly #prefix: string
@@ -28,9 +29,8 @@ export class LocalRepo implements Repo {
     this.#prefix = prefix
     this.#signal = signal
     this.hasPaths = folder.localPath("") !== undefined
-    this.files = folder.files
-      .filter(file => file.path.startsWith(prefix))
-      .map(file => ({ path: file.path.slice(prefix.length), size: file.size }))
+    this.files = filesBelow(prefix, folder.files)
+    this.known = this.files
     this.#paths = new Set(this.files.map(file => file.path))
   }
 

@@ -8,6 +8,16 @@ export interface RepoFile {
   readonly size: number | undefined
 }
 
+/** The files below a folder (`""`, or a path that ends with `/`), by their paths in it. */
+export function filesBelow(
+  folder: string,
+  files: readonly (Pick<RepoFile, "path"> & Partial<RepoFile>)[],
+): RepoFile[] {
+  return files.flatMap(({ path, size }) =>
+    path.startsWith(folder) ? [{ path: path.slice(folder.length), size }] : [],
+  )
+}
+
 /**
  * The files of one model: a local folder, or one commit of a Hub repository.
  *
@@ -21,6 +31,8 @@ export interface Repo {
   /** The commit (40 hex digits) that a Hub repository's revision stood for; `undefined` for a folder. */
   readonly commit: string | undefined
   readonly files: readonly RepoFile[]
+  /** All files of the commit; `undefined` where only the cache is used and doesn't know them. */
+  readonly known: readonly RepoFile[] | undefined
   /** Why only the cache is used, when it is: the caller wants it so, or the Hub could not be reached. */
   readonly offline: string | undefined
   /** Whether its files have paths by which they can be opened, see {@link Repo.localPath}. */

@@ -229,7 +229,10 @@ describe("a folder of the origin private file system", () => {
     const derived = folder!.derivedFile("unet.v1.onnx")
     expect(await derived.localPath()).toBeUndefined()
     await derived.write(new TextEncoder().encode("graph"))
-    expect(await derived.localPath()).toMatch(/^\.score-sde\/[0-9a-f]{32}\/[0-9a-f]{32}\/unet\.v1\.onnx$/)
+    const derivedPath = await derived.localPath()
+    expect(derivedPath).toMatch(/^\.score-sde\/folders\/[0-9a-f]{32}\/[0-9a-f]{32}\/unet\.v1\.onnx$/)
+    expect(await clearStores({ cacheDir: "test", cache: "opfs" })).toBe(5)
+    expect(await derived.localPath()).toBeUndefined()
   })
 
   test("is not looked for where a page has none", async () => {

@@ -12,7 +12,7 @@ import {
 } from "./files.ts"
 import { createHasher } from "./hash.ts"
 
-const ownFolder = ".score-sde"
+const ownFolder = ".score-sde/folders"
 
 /**
  * The folder at `path` in the origin private file system, where `savePretrained` writes; `undefined` when nothing,
@@ -41,6 +41,13 @@ export async function openFolder(path: string): Promise<LocalFolder | undefined>
 export function derivedFilesOf(key: string, files: readonly ListedFile[]): LocalFolder["derivedFile"] {
   const version = shortHash(folderState(files))
   return name => derivedFileIn(joinPath(ownFolder, shortHash(key)), version, name)
+}
+
+/** Removes what was made from folders; returns the bytes that this freed. */
+export async function clearDerivedFiles(): Promise<number> {
+  const kept = await openFolder(ownFolder)
+  if (kept) await removePath(ownFolder)
+  return (kept?.files ?? []).reduce((sum, file) => sum + file.size, 0)
 }
 
 function derivedFileIn(versions: string, version: string, name: string): DerivedFileStore {

@@ -10,6 +10,7 @@ import type {
   RepoStoreOptions,
   StoredFile,
 } from "../repo-store.ts"
+import { clearDerivedFiles } from "./folder.ts"
 import { cacheApiStorage, type KeyStorage, opfsStorage } from "./key-storage.ts"
 import { isFull, PieceWriter, readPieces, removePieces } from "./pieces.ts"
 
@@ -23,7 +24,7 @@ export async function clearStores(options: Pick<RepoStoreOptions, "cacheDir" | "
   const storage = openStorage(options)
   const bytes = await sizeOf(storage, await storage.keys(""))
   await storage.removeAll()
-  return bytes
+  return bytes + (await clearDerivedFiles())
 }
 
 function openStorage({ cacheDir, cache }: Pick<RepoStoreOptions, "cacheDir" | "cache">): KeyStorage {
