@@ -37,6 +37,7 @@ export type {
   StepCallback,
   StepState,
 } from "./pipelines/options.ts"
+export type { SamplerName, SamplerSettings, ScheduleName } from "./pipelines/sampler-settings.ts"
 export type { SaveOptions } from "./pipelines/save-pretrained.ts"
 export type { ScoreModel, ScoreModelOptions } from "./pipelines/score-model.ts"
 export { ScoreSdeVePipeline } from "./pipelines/score-sde-ve.ts"
@@ -57,5 +58,64 @@ export { type DDPMConfig, DDPMScheduler } from "./schedulers/ddpm.ts"
 export type { NoiseOptions } from "./schedulers/noise.ts"
 export { type ScoreSdeVeConfig, ScoreSdeVeScheduler, type SdeStep } from "./schedulers/score-sde-ve.ts"
 export { type ScoreSdeVpConfig, ScoreSdeVpScheduler } from "./schedulers/score-sde-vp.ts"
+export {
+  type Corrector,
+  type CorrectorContext,
+  type CorrectorName,
+  registerCorrector,
+} from "./sde/correctors.ts"
+export { type DdimOptions, ddimSampler } from "./sde/ddim.ts"
+export { type Denoiser, denoiserFromScore } from "./sde/denoiser.ts"
+export type { DenoiserSamplerOptions } from "./sde/denoiser-run.ts"
+export { dequantize } from "./sde/dequantization.ts"
+export { divergenceByDifferences, type ScoreDivergence } from "./sde/divergence.ts"
+export { type Dpmpp2mSdeOptions, dpmpp2mSampler, dpmpp2mSdeSampler } from "./sde/dpm-solver.ts"
+export { SdeError } from "./sde/errors.ts"
+export { type HeunOptions, heunSampler } from "./sde/heun.ts"
+export { interpolateLatents, lerp, slerp } from "./sde/latents.ts"
+export { type Likelihood, type LikelihoodOptions, likelihood } from "./sde/likelihood.ts"
+export type { LinearBetaOptions } from "./sde/linear-beta-sde.ts"
+export {
+  type Network,
+  type NetworkVjp,
+  scoreDivergence,
+  scoreFunction,
+} from "./sde/network-score.ts"
+export {
+  edmSchedule,
+  edmSigmas,
+  type NoiseSchedule,
+  veSchedule,
+  veSigmas,
+  vpSchedule,
+  vpSigmas,
+} from "./sde/noise-schedules.ts"
+export {
+  type OdeEncoderOptions,
+  type OdeSamplerOptions,
+  odeEncoder,
+  odeSampler,
+} from "./sde/ode-sampler.ts"
+export { type PcSamplerOptions, pcSampler } from "./sde/pc-sampler.ts"
+export {
+  type Predictor,
+  type PredictorContext,
+  type PredictorName,
+  registerPredictor,
+  type Update,
+} from "./sde/predictors.ts"
+export type { SamplerOptions, SamplerState, Samples } from "./sde/sampler-run.ts"
+export {
+  type Conditioning,
+  type Discretization,
+  type DriftAndDiffusion,
+  type Gaussian,
+  type ScoreFunction,
+  SDE,
+} from "./sde/sde.ts"
+export { type StochasticHeunOptions, stochasticHeunSampler } from "./sde/stochastic-heun.ts"
+export { SubVPSDE } from "./sde/sub-vp-sde.ts"
+export { VESDE, type VESDEOptions } from "./sde/ve-sde.ts"
+export { VPSDE } from "./sde/vp-sde.ts"
 export { type DType, type Tensor, tensor } from "./tensor.ts"
 export { WeightsError } from "./weights/errors.ts"

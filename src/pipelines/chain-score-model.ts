@@ -43,7 +43,7 @@ export function chainScoreModel(
     predictionType: config.predictionType,
     wholeLabels: timeEmbeddingType === "learned",
   })
-  return networkScoreModel(unet, sde, [-1, 1], options)
+  return networkScoreModel(unet, sde, [-1, 1], options, { predictor: "ancestral_sampling" })
 }
 
 function noSde(message: string): PipelineError {

@@ -2,6 +2,7 @@ import { DDIMScheduler } from "../schedulers/ddim.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
@@ -33,6 +34,7 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
   override async generate<T extends OutputType = "image">(
     options: DDIMOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 50, eta = 0, useClippedModelOutput = false } = options
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)

@@ -2,6 +2,7 @@ import { DDPMScheduler } from "../schedulers/ddpm.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
@@ -18,6 +19,7 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 1000 } = options
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)

@@ -142,6 +142,12 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
     await this.dispose()
   }
 
+  /** What a call gives that chooses another sampler than the pipeline's own. */
+  protected async sampleScore<T extends OutputType>(options: SamplingOptions<T>): Promise<PipelineOutput<T>> {
+    const { sampleScore } = await import("./score-sampling.ts")
+    return sampleScore(this, options)
+  }
+
   /** A scheduler for one call, so that calls with different numbers of steps can overlap. */
   protected schedulerForCall(): S {
     const Scheduler = this.#scheduler.constructor as new (config: object) => S

@@ -3,6 +3,7 @@ import type { GeneratorInput } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { SamplerSettings } from "./sampler-settings.ts"
 
 /**
  * The form of the pictures: `Image` values (`"image"`, or Diffusers' name `"pil"`), or one float32 tensor with
@@ -41,7 +42,7 @@ type StepReply = Partial<StepState> | undefined | void
 
 /** How far sampling is. */
 export interface SamplingProgress {
-  /** Steps done, from 1. */
+  /** Steps done, from 1. An adaptive solver reports thousandths of the time between its ends. */
   readonly step: number
   readonly totalSteps: number
   /** Evaluations of the network so far. */
@@ -49,7 +50,7 @@ export interface SamplingProgress {
 }
 
 /** What every pipeline can be called with. */
-export interface SamplingOptions<T extends OutputType = "image"> {
+export interface SamplingOptions<T extends OutputType = "image"> extends SamplerSettings {
   /** Pictures made together. Default 1. */
   readonly batchSize?: number | undefined
   /** Steps of the sampler. Each pipeline has its own default. */

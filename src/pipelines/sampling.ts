@@ -3,6 +3,7 @@ import { Image } from "../image/image.ts"
 import type { ForwardOptions, UNet2DModel } from "../models/unet2d/model.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
+import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import { channelsLast } from "./channels-last.ts"
@@ -89,16 +90,29 @@ export class Sampling<T extends OutputType> {
     return output
   }
 
+  /** A score whose evaluations count as this call's. */
+  counted(score: ScoreFunction): ScoreFunction {
+    return (x, t) => {
+      this.#nfe++
+      return score(x, t)
+    }
+  }
+
+  /** Reports how many steps are done. */
+  report(step: number): void {
+    this.#options.onProgress?.({ step, totalSteps: this.#totalSteps, nfe: this.#nfe })
+  }
+
   /**
    * Reports the end of a step and returns the state to go on with: what the callback put in the place of its parts.
    *
    * @throws InputError `SHAPE_MISMATCH` when the callback returned a tensor of another shape.
    */
   async endStep(timestep: number, state: StepState): Promise<StepState> {
-    const { callbackOnStepEnd, onProgress, signal } = this.#options
+    const { callbackOnStepEnd, signal } = this.#options
     const changed = await callbackOnStepEnd?.(this.#pipe, this.#step, timestep, state)
     this.#step++
-    onProgress?.({ step: this.#step, totalSteps: this.#totalSteps, nfe: this.#nfe })
+    this.report(this.#step)
     throwIfAborted(signal)
     const { latents = state.latents, denoised = state.denoised } = changed ?? {}
     this.#checkShape("callbackOnStepEnd's latents", latents)

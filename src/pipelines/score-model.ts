@@ -3,6 +3,7 @@ import type { ScoreDivergence } from "../sde/divergence.ts"
 import { scoreDivergence, scoreFunction } from "../sde/network-score.ts"
 import type { ScoreFunction, SDE } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
+import type { PcDefaults } from "./sampler-settings.ts"
 
 /**
  * What a pipeline's network stands for: the score of an SDE. All of the SDE's samplers, its likelihood and its latents
@@ -17,6 +18,8 @@ export interface ScoreModel {
   readonly range: readonly [black: number, white: number]
   /** What one picture is shaped like. */
   readonly shape: readonly [channels: number, height: number, width: number]
+  /** How predictor–corrector sampling goes unless a call says otherwise. */
+  readonly pc?: PcDefaults | undefined
 }
 
 /** How a pipeline's network is used. */
@@ -38,6 +41,7 @@ export function networkScoreModel(
   sde: SDE,
   range: ScoreModel["range"],
   { classLabels, signal }: ScoreModelOptions,
+  pc: PcDefaults,
 ): ScoreModel {
   const options = { ...(classLabels && { classLabels }), ...(signal && { signal }) }
   return {
@@ -45,6 +49,7 @@ export function networkScoreModel(
     score: scoreFunction(sde, (x, labels) => network.forward(x, labels, options)),
     divergence: scoreDivergence(sde, (x, labels, v) => network.vjp(x, labels, v, options)),
     range,
+    pc,
     shape: [network.config.inChannels, ...network.size],
   }
 }

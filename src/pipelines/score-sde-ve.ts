@@ -2,6 +2,7 @@ import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
 import { VESDE } from "../sde/ve-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import { networkScoreModel, type ScoreModel, type ScoreModelOptions } from "./score-model.ts"
 
@@ -24,6 +25,7 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 2000 } = options
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
@@ -48,10 +50,12 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
   }
 
   override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
-    const { sigmaMin, sigmaMax, numTrainTimesteps, samplingEps } = this.scheduler.config
+    const { sigmaMin, sigmaMax, numTrainTimesteps, samplingEps, snr, correctSteps } = this.scheduler.config
     const { N = numTrainTimesteps } = options
     // 0 is for the numbers of Diffusers' steps alone: an ODE doesn't reach it.
     const sde = new VESDE({ sigmaMin, sigmaMax, N, samplingEps: samplingEps || undefined })
-    return networkScoreModel(this.unet, sde, pictureRange, options)
+    const corrector = correctSteps > 0 ? "langevin" : "none"
+    const pc = { predictor: "reverse_diffusion", corrector, snr, nStepsEach: correctSteps || 1 }
+    return networkScoreModel(this.unet, sde, pictureRange, options, pc)
   }
 }

@@ -2,6 +2,7 @@ import { ScoreSdeVpScheduler } from "../schedulers/score-sde-vp.ts"
 import { VPSDE } from "../sde/vp-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import { networkScoreModel, type ScoreModel, type ScoreModelOptions } from "./score-model.ts"
 
@@ -27,6 +28,7 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 1000 } = options
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
@@ -47,6 +49,6 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
     const { betaMin, betaMax, numTrainTimesteps, samplingEps } = this.scheduler.config
     const { N = numTrainTimesteps } = options
     const sde = new VPSDE({ betaMin, betaMax, N, samplingEps })
-    return networkScoreModel(this.unet, sde, pictureRange, options)
+    return networkScoreModel(this.unet, sde, pictureRange, options, { predictor: "euler_maruyama" })
   }
 }

@@ -14,7 +14,7 @@ export interface PcSamplerOptions extends SamplerOptions {
   /** Its N is the number of steps. */
   readonly sde: SDE
   readonly score: ScoreFunction
-  /** Default `reverse_diffusion`. */
+  /** Default `reverse_diffusion`; null is `none`. */
   readonly predictor?: PredictorName | Predictor | null | undefined
   /** Default `none`. */
   readonly corrector?: CorrectorName | Corrector | null | undefined
@@ -55,8 +55,8 @@ export async function predictorCorrector(
   { start = x => x, afterUpdate = update => update }: Interventions,
 ): Promise<Samples> {
   const { sde, snr = 0.16, nStepsEach = 1, probabilityFlow = false, denoise = true } = options
-  const { eps = sde.samplingEps } = options
-  const predictor = resolvePredictor(options.predictor ?? "reverse_diffusion", sde, probabilityFlow)
+  const { eps = sde.samplingEps, predictor: chosen = "reverse_diffusion" } = options
+  const predictor = resolvePredictor(chosen, sde, probabilityFlow)
   const corrector = resolveCorrector(options.corrector ?? "none", sde)
   if (!(snr > 0)) throw new InputError("INVALID_ARGUMENT", `snr is ${snr}, but must be greater than 0.`)
   checkCount("nStepsEach", nStepsEach, 1, 1_000_000)
