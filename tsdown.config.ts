@@ -1,4 +1,8 @@
-import { defineConfig, type UserConfig } from "tsdown"
+import { resolve } from "node:path"
+import { defineConfig, type Rolldown, type UserConfig } from "tsdown"
+
+const entry = "src/index.ts"
+const worker = "src/platform/node/ort-worker.ts"
 
 const shared: UserConfig = {
   format: "esm",
@@ -14,14 +18,36 @@ const config: UserConfig[] = defineConfig([
     ...shared,
     platform: "node",
     outDir: "dist/node",
-    entry: { index: "src/index.ts", cli: "src/cli/main.ts", "ort-worker": "src/platform/node/ort-worker.ts" },
+    entry: { index: entry, cli: "src/cli/main.ts", "ort-worker": worker },
+    // Opening a file costs more than its contents do: what an import of the library loads anyway is in two files, of
+    // which a worker thread needs one.
+    outputOptions: {
+      codeSplitting: {
+        groups: [{ name: group("shared", entry, worker), priority: 1 }, { name: group("library", entry) }],
+      },
+    },
   },
   {
     ...shared,
     platform: "browser",
     outDir: "dist/browser",
-    entry: { index: "src/index.ts", "ort-worker": "src/platform/browser/ort-worker.ts" },
+    entry: { index: entry, "ort-worker": "src/platform/browser/ort-worker.ts" },
   },
 ]) as UserConfig[]
 
 export default config
+
+/** A group of the modules that each of the entries loads. */
+function group(name: string, ...entries: string[]): Rolldown.CodeSplittingNameFunction {
+  return (id, context) => (entries.every(entry => isLoadedBy(entry, id, context)) ? name : null)
+}
+
+/** Whether static imports lead from the module `start` to the module `id`. */
+function isLoadedBy(start: string, id: string, context: Rolldown.ChunkingContext): boolean {
+  const seen = new Set([id])
+  for (const module of seen) {
+    if (module === resolve(start)) return true
+    for (const importer of context.getModuleInfo(module)?.importers ?? []) seen.add(importer)
+  }
+  return false
+}

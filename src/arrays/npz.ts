@@ -1,4 +1,4 @@
-import { unzipSync, type Zippable, zipSync } from "fflate"
+import type { Zippable } from "fflate"
 import type { Tensor } from "../tensor.ts"
 import { ArrayFileError } from "./errors.ts"
 import { readNpy, writeNpy } from "./npy.ts"
@@ -17,11 +17,12 @@ export interface ReadNpzOptions {
  * @param fileName What errors call the file.
  * @throws ArrayFileError `FORMAT_UNKNOWN` when it is no zip file, `TOO_LARGE`, and what {@link readNpy} throws.
  */
-export function readNpz(
+export async function readNpz(
   bytes: Uint8Array,
   fileName: string,
   { maxBytes = 2 ** 31 }: ReadNpzOptions = {},
-): Map<string, Tensor> {
+): Promise<Map<string, Tensor>> {
+  const { unzipSync } = await import("fflate")
   let total = 0
   let entries: Record<string, Uint8Array>
   try {
@@ -66,10 +67,11 @@ export interface WriteNpzOptions {
  *
  * @throws ArrayFileError `UNSUPPORTED`, see {@link writeNpy}.
  */
-export function writeNpz(
+export async function writeNpz(
   arrays: ReadonlyMap<string, Tensor>,
   { compress = false }: WriteNpzOptions = {},
-): Uint8Array<ArrayBuffer> {
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { zipSync } = await import("fflate")
   const entries: Zippable = {}
   for (const [name, tensor] of arrays) entries[`${name}.npy`] = writeNpy(tensor)
   // The earliest date that the format knows, as NumPy writes it.

@@ -16,7 +16,7 @@ const maxArrayBytes = 4 * 2 ** 30
 export async function loadArray(path: string, name: string): Promise<Tensor> {
   const bytes = await readFile(path, { maxBytes: maxArrayBytes })
   if (!path.toLowerCase().endsWith(".npz")) return readNpy(bytes, path)
-  const arrays = readNpz(bytes, path)
+  const arrays = await readNpz(bytes, path)
   const [only] = arrays.values()
   const array = arrays.get(name) ?? (arrays.size === 1 ? only : undefined)
   if (array) return array
@@ -41,7 +41,8 @@ export function asFloats({ dtype, shape, data }: Tensor): Tensor<"float32"> {
 
 /** Writes an array as a `.npy` file, or under `name` as a `.npz` file. */
 export async function saveArray(path: string, name: string, array: Tensor): Promise<void> {
-  const bytes = path.toLowerCase().endsWith(".npz") ? writeNpz(new Map([[name, array]])) : writeNpy(array)
+  const zipped = path.toLowerCase().endsWith(".npz")
+  const bytes = zipped ? await writeNpz(new Map([[name, array]])) : writeNpy(array)
   await makeDirectory(dirname(path))
   await writeFileAtomic(path, bytes)
 }

@@ -5,8 +5,7 @@ import type { Tensor } from "../tensor.ts"
 import { convertChannels } from "./channels.ts"
 import { ImageError } from "./errors.ts"
 import type { ImageChannels, ImageType, Pixels } from "./pixels.ts"
-import { encodePng } from "./png.ts"
-import { type ImageReadLimits, type ImageSource, readPixels } from "./read.ts"
+import type { ImageReadLimits, ImageSource } from "./read.ts"
 import { pixelsToTensor, type TensorRange, tensorToPixels } from "./tensor-pixels.ts"
 
 /** Options of {@link Image.read}. */
@@ -62,6 +61,7 @@ export class Image implements Pixels {
    * @throws AbortError
    */
   static async read(source: ImageSource, options: ImageReadOptions = {}): Promise<Image> {
+    const { readPixels } = await import("./read.ts")
     const pixels = await readPixels(source, options)
     return new Image(convertChannels(pixels, options.channels ?? pixels.channels))
   }
@@ -95,7 +95,8 @@ export class Image implements Pixels {
   }
 
   /** A PNG file, with the same bytes in Node and in every browser. */
-  toPng(): Uint8Array<ArrayBuffer> {
+  async toPng(): Promise<Uint8Array<ArrayBuffer>> {
+    const { encodePng } = await import("./png.ts")
     return encodePng(this)
   }
 
@@ -135,7 +136,7 @@ export class Image implements Pixels {
         hint: "Give a number from 1 to 100.",
       })
     }
-    return type === "image/png" ? this.toPng() : encodeImage(this, type, quality)
+    return type === "image/png" ? await this.toPng() : await encodeImage(this, type, quality)
   }
 }
 

@@ -47,8 +47,8 @@ describe("arrays", () => {
 
   it("are the only one of a .npz file, or the one of the option's name", async () => {
     const [one, two] = [1, 2].map(value => tensor("float32", [1], Float32Array.of(value)))
-    const save = (...entries: [string, typeof one][]) =>
-      writeFile(place("some.npz"), writeNpz(new Map(entries as [string, NonNullable<typeof one>][])))
+    const save = async (...entries: [string, typeof one][]) =>
+      writeFile(place("some.npz"), await writeNpz(new Map(entries as [string, NonNullable<typeof one>][])))
     await save(["arr_0", one])
     expect(await loadArray(place("some.npz"), "sample")).toEqual(one)
     await save(["other", one], ["sample", two])
@@ -72,7 +72,7 @@ describe("arrays", () => {
       await spool.save()
     }
     expect(await readdir(place("spool"))).toEqual(["x.npz"])
-    const { shape, data } = readNpz(await readFile(place("spool", "x.npz")), "x.npz").get("images")!
+    const { shape, data } = (await readNpz(await readFile(place("spool", "x.npz")), "x.npz")).get("images")!
     expect(shape).toEqual([6, 512, 128, 3])
     expect(
       Buffer.compare(Buffer.from(data.buffer), Buffer.concat(batches.map(b => Buffer.from(b.data.buffer)))),
@@ -109,11 +109,11 @@ describe("score-sde run", () => {
       ["timestep", tensor("int64", [], BigInt64Array.of(7n))],
       ["class_labels", labels],
     ])
-    await writeFile(place("all.npz"), writeNpz(arrays))
+    await writeFile(place("all.npz"), await writeNpz(arrays))
     const all = place("all.npz")
     const words = ["--sample", all, "--timestep", all, "--class-labels", all, "--out", place("y.npz")]
     expect(await captured("run", classes, "--device", "cpu", ...words)).toMatchObject({ code: 0 })
-    const output = readNpz(await readFile(place("y.npz")), "y.npz").get("sample")
+    const output = (await readNpz(await readFile(place("y.npz")), "y.npz")).get("sample")
     expect(output?.data).toEqual(await expected(classes, 7, [3n, 1n]))
   })
 

@@ -62,7 +62,7 @@ describe("Ctrl-C", () => {
     })
     expect(log.mock.calls).toEqual([[out], [outNpz]])
     expect((await Image.read(out)).width).toBe(2 + 10)
-    expect(readNpz(await readFile(outNpz), outNpz).get("images")!.shape).toEqual([1, 8, 8, 3])
+    expect((await readNpz(await readFile(outNpz), outNpz)).get("images")!.shape).toEqual([1, 8, 8, 3])
     expect(await readdir(folder)).toEqual(["done.npz", "grid.png", "model"])
   })
 

@@ -62,7 +62,7 @@ describe("score-sde sample", () => {
     expect(code).toBe(0)
     expect(stdout.trimEnd().split("\n").sort()).toEqual([npz, place("grid-strip.png"), grid].sort())
 
-    const array = readNpz(await readFile(npz), npz).get("images") as Tensor<"float32">
+    const array = (await readNpz(await readFile(npz), npz)).get("images") as Tensor<"float32">
     expect(array).toMatchObject({ dtype: "float32", shape: [3, 8, 8, 3] })
     const images = await Promise.all(
       [0, 1, 2].map(async i => {

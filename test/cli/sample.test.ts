@@ -13,7 +13,7 @@ const folder = await sharedFolder()
 const at = (name: string): string => join(folder, name)
 
 async function imagesOf(path: string): Promise<{ shape: readonly number[]; data: Float32Array }> {
-  const arrays = readNpz(await readFile(path), path)
+  const arrays = await readNpz(await readFile(path), path)
   expect([...arrays.keys()]).toEqual(["images"])
   const { dtype, shape, data } = arrays.get("images")!
   expect(dtype).toBe("float32")

@@ -10,7 +10,7 @@ import { Image } from "../../src/image/image.ts"
 import { gradient, plain } from "./pictures.ts"
 
 const image = gradient(20, 10, 3)
-const png = image.toPng()
+const png = await image.toPng()
 const raw = { width: 20, height: 10, channels: 3 } as const
 let folder: string
 let server: Server
@@ -57,7 +57,7 @@ describe("Image.read", () => {
 
   it("converts to the channels that are asked for", async () => {
     expect(await Image.read(png, { channels: 4 })).toEqual(image.toChannels(4))
-    expect(await Image.read(plain(2, 2, 5).toPng(), { channels: 3 })).toEqual(plain(2, 2, 5, 5, 5))
+    expect(await Image.read(await plain(2, 2, 5).toPng(), { channels: 3 })).toEqual(plain(2, 2, 5, 5, 5))
   })
 
   it("reads JPEG and WebP as sharp decodes them", async () => {

@@ -23,7 +23,7 @@ describe("save", () => {
     const path = join(folder, "a/b/picture.PNG")
     for (const picture of [image, gradient(3, 3, 1)]) {
       await picture.save(path)
-      expect(new Uint8Array(await readFile(path))).toEqual(picture.toPng())
+      expect(new Uint8Array(await readFile(path))).toEqual(await picture.toPng())
     }
     expect(await readdir(join(folder, "a/b"))).toEqual(["picture.PNG"])
   })
@@ -84,6 +84,6 @@ describe("toBlob", () => {
   })
 
   it("gives PNG by default", async () => {
-    expect(new Uint8Array(await (await image.toBlob()).arrayBuffer())).toEqual(image.toPng())
+    expect(new Uint8Array(await (await image.toBlob()).arrayBuffer())).toEqual(await image.toPng())
   })
 })
