@@ -1,6 +1,5 @@
 import type { Repo } from "../hub/repo.ts"
 import type { ByteSource } from "../platform/byte-source.ts"
-import { externalDataFiles } from "../runtime/external-data.ts"
 import type { ExternalData, ModelSource } from "../runtime/session.ts"
 
 /**
@@ -11,6 +10,7 @@ export async function repoModel(repo: Repo, path: string): Promise<ModelSource> 
   if (repo.hasPaths) return { path: await repo.localPath(path) }
   const folder = path.slice(0, path.lastIndexOf("/") + 1)
   const bytes = await wholeSource(await repo.open(path))
+  const { externalDataFiles } = await import("../runtime/external-data.ts")
   // A file that isn't there is the session's to complain about.
   const names = externalDataFiles(bytes).filter(name => repo.has(folder + name))
   const externalData: ExternalData[] = []
