@@ -1,4 +1,4 @@
-import type { ModelDType } from "../models/unet2d/load.ts"
+import type { ModelDType } from "../models/network-session.ts"
 import type { CommandContext } from "./context.ts"
 import { loadingOptions, type RepoArguments } from "./model-options.ts"
 import { describeModel } from "./model-report.ts"

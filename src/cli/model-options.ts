@@ -1,5 +1,5 @@
-import type { ModelDType } from "../models/unet2d/load.ts"
-import type { ModelOptions } from "../models/unet2d/model.ts"
+import type { ModelOptions } from "../models/network-model.ts"
+import type { ModelDType } from "../models/network-session.ts"
 import type { Device } from "../runtime/device.ts"
 import type { CommandContext } from "./context.ts"
 import { showDownload } from "./download-progress.ts"

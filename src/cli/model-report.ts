@@ -1,17 +1,20 @@
-import { parseJsonObject } from "../config/json.ts"
+import { type JsonValue, parseJsonObject } from "../config/json.ts"
 import { type ModelIndex, parseModelIndex } from "../config/model-index.ts"
 import { type ComponentWeights, componentPath, filesOf, findWeights } from "../hub/component-files.ts"
 import { HubError } from "../hub/errors.ts"
 import { openRepo } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
-import type { UNet2DConfig } from "../models/unet2d/config.ts"
-import { countParameters, inferenceGraph } from "../models/unet2d/conversion.ts"
-import { type ModelDType, pictureSize, readUNet2DConfig } from "../models/unet2d/load.ts"
-import { type ModelOptions, UNet2DModel } from "../models/unet2d/model.ts"
+import type { Architecture } from "../models/architecture.ts"
+import { countParameters, inferenceGraph } from "../models/conversion.ts"
+import type { ModelOptions } from "../models/network-model.ts"
+import { type ModelDType, readNetworkConfig } from "../models/network-session.ts"
+import { scoreNetwork } from "../models/score-sde/architecture.ts"
+import { unet2d } from "../models/unet2d/architecture.ts"
 import { pipelineClasses } from "../pipelines/registry.ts"
 import { schedulerClasses } from "../schedulers/registry.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
 import { estimateMemory, type MemoryNeed } from "./memory-estimate.ts"
+import { type NetworkShape, scoreNetworkShape, unet2dShape } from "./network-shape.ts"
 
 /** What `score-sde info` tells, and the form of its JSON. Sizes are in bytes; null stands for what can't be told. */
 export interface ModelReport {
@@ -21,6 +24,8 @@ export interface ModelReport {
   readonly pipeline: ClassReport | null
   readonly components: Readonly<Record<string, ClassReport>>
   readonly network: NetworkReport | null
+  /** Of a model that was made from a checkpoint of score_sde: which, and what is known of it. */
+  readonly origin: JsonValue
   /** The scheduler's configuration. */
   readonly noise: object | null
   /** The files that hold the network, as they would be loaded. */
@@ -35,14 +40,11 @@ export interface ClassReport {
   readonly supported: boolean
 }
 
-export interface NetworkReport {
+export interface NetworkReport extends NetworkShape {
   /** Null where the configuration leaves it open. */
   readonly pictures: { readonly height: number; readonly width: number } | null
   readonly channels: number
   readonly parameters: number
-  readonly blockOutChannels: readonly number[]
-  readonly timeEmbedding: UNet2DConfig["timeEmbeddingType"]
-  readonly classConditional: boolean
   readonly dtype: ModelDType
   readonly memory: MemoryNeed | null
 }
@@ -54,6 +56,7 @@ export interface WeightsReport {
 }
 
 const indexFile = "model_index.json"
+const originKey = "score_sde"
 const maxConfigBytes = 2 ** 20
 
 /** Finds out all that can be told without the weights. */
@@ -69,7 +72,12 @@ export async function describeModel(model: string, options: ModelOptions): Promi
       ? { class: index.className ?? null, supported: pipelineClasses.has(index.className ?? "") }
       : null,
     components,
-    network: components.unet?.supported ? await describeNetwork(repo, options) : null,
+    network: components.unet?.supported
+      ? await (components.unet.class === scoreNetwork.className
+          ? describeNetwork(scoreNetwork, scoreNetworkShape, repo, options)
+          : describeNetwork(unet2d, unet2dShape, repo, options))
+      : null,
+    origin: index?.scalars[originKey] ?? null,
     noise: components.scheduler?.supported
       ? await describeNoise(repo, components.scheduler.class!, options)
       : null,
@@ -85,8 +93,9 @@ async function readIndex(repo: Repo): Promise<ModelIndex> {
 
 /** A repository without an index is that of a network. */
 function describeComponents(index: ModelIndex | undefined): Record<string, ClassReport> {
-  if (!index) return { unet: { class: UNet2DModel.className, supported: true } }
-  const isKnown = (name: string): boolean => name === UNet2DModel.className || schedulerClasses.has(name)
+  if (!index) return { unet: { class: unet2d.className, supported: true } }
+  const networks: readonly string[] = [unet2d.className, scoreNetwork.className]
+  const isKnown = (name: string): boolean => networks.includes(name) || schedulerClasses.has(name)
   const components: Record<string, ClassReport> = {}
   for (const [name, reference] of index.components) {
     if (reference) components[name] = { class: reference.className, supported: isKnown(reference.className) }
@@ -94,21 +103,25 @@ function describeComponents(index: ModelIndex | undefined): Record<string, Class
   return components
 }
 
-async function describeNetwork(repo: Repo, options: ModelOptions): Promise<NetworkReport> {
-  const config = await readUNet2DConfig({ repo, component: "unet", options })
-  const { sampleSize, blockOutChannels, classEmbedType, numClassEmbeds } = config
-  const size = sampleSize === null ? undefined : pictureSize(config, undefined)
-  const smallest = 2 ** (blockOutChannels.length - 1)
+async function describeNetwork<Config>(
+  architecture: Architecture<Config>,
+  shape: (config: Config) => NetworkShape,
+  repo: Repo,
+  options: ModelOptions,
+): Promise<NetworkReport> {
+  const config = await readNetworkConfig(architecture, { repo, component: "unet", options })
+  const described = shape(config)
+  const size = described.anySize ? undefined : architecture.pictureSize(config, undefined)
+  const smallest = 2 ** (described.blockOutChannels.length - 1)
   const dtype = options.dtype ?? "fp32"
+  const build = await architecture.loadGraph()
   return {
+    ...described,
     pictures: size ? { height: size[0], width: size[1] } : null,
-    channels: config.inChannels,
-    parameters: countParameters(config, size ?? [smallest, smallest]),
-    blockOutChannels,
-    timeEmbedding: config.timeEmbeddingType,
-    classConditional: classEmbedType !== null || numClassEmbeds !== null,
+    channels: architecture.channels(config).inChannels,
+    parameters: countParameters(build, config, size ?? [smallest, smallest]),
     dtype,
-    memory: size ? estimateMemory(inferenceGraph(config, size, dtype)) : null,
+    memory: size ? estimateMemory(inferenceGraph(build, config, size, dtype)) : null,
   }
 }
 

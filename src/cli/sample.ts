@@ -42,9 +42,9 @@ export async function sample(
   await using pipe = await loadModel(context, options, () =>
     DiffusionPipeline.fromPretrained(model, loadingOptions(options, context)),
   )
-  const { size, config, device } = pipe.unet
+  const { size, outChannels, device } = pipe.unet
   if (options.outNpz !== undefined) {
-    checkSpoolSize([numImages, ...size, config.outChannels], options.outNpz)
+    checkSpoolSize([numImages, ...size, outChannels], options.outNpz)
   }
   const batchSize = Math.min(numImages, options.batchSize ?? comfortableBatch(size))
   const pictures = `${countOf(numImages, "picture")} of ${size.join(" × ")}`

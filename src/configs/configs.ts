@@ -56,6 +56,11 @@ export function readScoreSdeConfig(
 
 /** The JSON file of a configuration, as {@link readScoreSdeConfig} takes it. */
 export function formatScoreSdeConfig(config: ScoreSdeConfig): string {
+  return formatJson(scoreSdeConfigJson(config))
+}
+
+/** A configuration as an object of a JSON file. */
+export function scoreSdeConfigJson(config: ScoreSdeConfig): JsonObject {
   const sections: Record<string, JsonValue> = { seed: seedOption.toJson(config.seed) }
   for (const [section, values] of Object.entries(config)) {
     if (section === "seed") continue
@@ -64,7 +69,7 @@ export function formatScoreSdeConfig(config: ScoreSdeConfig): string {
       Object.entries(values as object).map(([key, value]) => [snakeCase(key), options[key]!.toJson(value)]),
     )
   }
-  return formatJson(sections)
+  return sections
 }
 
 function layersOf(name: unknown, where: string): readonly ConfigChanges[] {

@@ -10,7 +10,7 @@ import { externalDataFiles } from "../runtime/external-data.ts"
 import type { ModelSource } from "../runtime/session.ts"
 import { elementCount, type Tensor } from "../tensor.ts"
 import { float16ToFloat32 } from "../weights/half.ts"
-import { unet2dNames } from "./unet2d/names.ts"
+import { networkNames } from "./network-names.ts"
 import { vjpGraph } from "./vjp-graph.ts"
 
 // A graph is differentiated in memory, with its weights.
@@ -31,7 +31,7 @@ export async function foreignVjpModel(
   const graph = await readGraph(repo, path, signal)
   throwIfAborted(signal)
   const inputs = graph.inputs.map(input =>
-    input.name === unet2dNames.sample ? { ...input, shape: sample } : input,
+    input.name === networkNames.sample ? { ...input, shape: sample } : input,
   )
   const gradient = foldParameters(constantsAsWeights(vjpGraph({ ...graph, inputs })))
   const layout = weightLayout(gradient)

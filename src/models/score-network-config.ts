@@ -10,6 +10,19 @@ export interface PictureConfig {
   readonly centered: boolean
 }
 
+/** What both sides of a picture must be multiples of, since the network halves it some times. */
+export function pictureFactor(model: PictureLevels): number {
+  return 2 ** (model.chMult === undefined ? refineNetHalvings[model.name] : model.chMult.length - 1)
+}
+
+/** What of a network's options its pictures' sizes depend on. */
+export type PictureLevels =
+  | { readonly name: "ncsnpp" | "ddpm"; readonly chMult: readonly number[] }
+  | { readonly name: keyof typeof refineNetHalvings; readonly chMult?: undefined }
+
+// The layers below them don't halve, but widen what a convolution sees.
+const refineNetHalvings = { ncsn: 1, ncsnv2_64: 1, ncsnv2_128: 2, ncsnv2_256: 3 } as const
+
 /** What all score networks have in common: part of score_sde's `model` section. */
 export interface SharedModelConfig extends NoiseLevels {
   /** Channels at the full size; every other width is a multiple. */

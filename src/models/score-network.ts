@@ -1,4 +1,3 @@
-import { InputError } from "../errors.ts"
 import type { GraphBuilderOptions, Value } from "../graph/builder.ts"
 import { GraphBuilder } from "../graph/builder.ts"
 import type { Graph } from "../graph/types.ts"
@@ -9,17 +8,16 @@ import { type NcsnModelConfig, ncsn } from "./ncsn/network.ts"
 import type { NcsnppModelConfig } from "./ncsnpp/config.ts"
 import { ncsnpp } from "./ncsnpp/network.ts"
 import type { Ncsnv2ModelConfig } from "./ncsnv2/config.ts"
-import { ncsnv2, refineNetHalvings } from "./ncsnv2/network.ts"
-import type { PictureConfig } from "./score-network-config.ts"
+import { ncsnv2 } from "./ncsnv2/network.ts"
+import { networkNames } from "./network-names.ts"
+import { checkPictureSize } from "./picture-size.ts"
+import { type PictureConfig, pictureFactor } from "./score-network-config.ts"
 
 /** What a score network is built from; a whole configuration of score_sde is one. */
 export interface ScoreNetworkConfig {
   readonly model: NcsnppModelConfig | DdpmModelConfig | Ncsnv2ModelConfig | NcsnModelConfig
   readonly data: PictureConfig
 }
-
-/** Names of the graph's inputs and output: those of `UNet2DModel`. */
-export const scoreNetworkNames = { sample: "sample", label: "timestep", output: "out_sample" } as const
 
 /** How the graph of a score network is made. */
 export interface ScoreNetworkOptions extends GraphBuilderOptions {
@@ -71,12 +69,12 @@ function build(
 ): { readonly graph: Graph; readonly names: ModuleNames } {
   const { imageSize, numChannels } = config.data
   const { size = [imageSize, imageSize] as const, ...rest } = options
-  checkSize(config, size)
+  checkPictureSize(size, pictureFactor(config.model), `the network ${config.model.name}`)
   const names = new ModuleNames()
   const builder = new GraphBuilder(config.model.name, rest)
-  const sample = builder.input(scoreNetworkNames.sample, "float32", ["batch", numChannels, ...size])
-  const label = builder.input(scoreNetworkNames.label, "float32", ["batch"])
-  const graph = builder.build({ [scoreNetworkNames.output]: network(sample, label, config, names) })
+  const sample = builder.input(networkNames.sample, "float32", ["batch", numChannels, ...size])
+  const label = builder.input(networkNames.timestep, "float32", ["batch"])
+  const graph = builder.build({ [networkNames.output]: network(sample, label, config, names) })
   return { graph, names }
 }
 
@@ -91,14 +89,4 @@ function network(x: Value, label: Value, { model, data }: ScoreNetworkConfig, na
     default:
       return ncsnv2(x, label, { model, data }, names)
   }
-}
-
-function checkSize({ model }: ScoreNetworkConfig, size: readonly [number, number]): void {
-  const halvings = "chMult" in model ? model.chMult.length - 1 : refineNetHalvings(model.name)
-  const factor = 2 ** halvings
-  if (size.every(side => Number.isInteger(side) && side >= factor && side % factor === 0)) return
-  throw new InputError(
-    "INVALID_ARGUMENT",
-    `A picture of ${size.join(" × ")} doesn't fit the network ${model.name}: both sides must be multiples of ${factor}.`,
-  )
 }

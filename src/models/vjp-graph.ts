@@ -1,7 +1,7 @@
 import { foldParameters } from "../graph/optimize/fold-parameters.ts"
 import type { Graph } from "../graph/types.ts"
 import { vjp } from "../graph/vjp/vjp.ts"
-import { unet2dNames } from "./unet2d/names.ts"
+import { networkNames } from "./network-names.ts"
 
 /**
  * A network's graph with its vector–Jacobian product: beside the network's inputs it takes a cotangent of the output,
@@ -12,5 +12,5 @@ import { unet2dNames } from "./unet2d/names.ts"
  */
 export function vjpGraph(graph: Graph): Graph {
   const output = graph.outputs[0]!
-  return foldParameters(vjp({ ...graph, outputs: [output] }, [output.name], [unet2dNames.sample]))
+  return foldParameters(vjp({ ...graph, outputs: [output] }, [output.name], [networkNames.sample]))
 }

@@ -1,3 +1,4 @@
+import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDIMScheduler } from "../schedulers/ddim.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
@@ -22,9 +23,10 @@ export interface DDIMPipeline {
 
 /** Unconditional pictures by denoising diffusion implicit models (Song et al. 2020), as Diffusers' `DDIMPipeline`. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
-export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler> {
+export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> {
   static readonly className: string = "DDIMPipeline"
   static readonly schedulerClass: typeof DDIMScheduler = DDIMScheduler
+  static readonly networkClass: typeof UNet2DModel = UNet2DModel
 
   /**
    * Makes pictures in `numInferenceSteps` steps (default 50) of one evaluation each.

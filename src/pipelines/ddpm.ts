@@ -1,3 +1,4 @@
+import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDPMScheduler } from "../schedulers/ddpm.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
@@ -7,9 +8,10 @@ import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
 /** Unconditional pictures by denoising diffusion (Ho et al. 2020), as Diffusers' `DDPMPipeline`. */
-export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler> {
+export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler, UNet2DModel> {
   static readonly className: string = "DDPMPipeline"
   static readonly schedulerClass: typeof DDPMScheduler = DDPMScheduler
+  static readonly networkClass: typeof UNet2DModel = UNet2DModel
 
   /**
    * Makes pictures in `numInferenceSteps` steps (default 1000) of one evaluation each.

@@ -1,7 +1,8 @@
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
-import type { ModelOptions, UNet2DModel } from "../models/unet2d/model.ts"
+import type { ModelOptions } from "../models/network-model.ts"
+import type { AnyNetwork, NetworkClass } from "../models/registry.ts"
 import type { AnyScheduler, SchedulerClass } from "../schedulers/registry.ts"
 import { Callable } from "./callable.ts"
 import { PipelineError } from "./errors.ts"
@@ -11,13 +12,16 @@ import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
 /** How a pipeline is loaded. A component that is given is used in place of the repository's. */
 export interface PipelineOptions extends ModelOptions {
-  readonly unet?: UNet2DModel
+  readonly unet?: AnyNetwork
   readonly scheduler?: AnyScheduler
 }
 
 /** The parts of a pipeline. */
-export interface PipelineComponents<S extends AnyScheduler = AnyScheduler> {
-  readonly unet: UNet2DModel
+export interface PipelineComponents<
+  S extends AnyScheduler = AnyScheduler,
+  M extends AnyNetwork = AnyNetwork,
+> {
+  readonly unet: M
   readonly scheduler: S
 }
 
@@ -25,11 +29,12 @@ export interface PipelineComponents<S extends AnyScheduler = AnyScheduler> {
 export interface PipelineClass<P extends DiffusionPipeline = DiffusionPipeline> {
   readonly className: string
   readonly schedulerClass: SchedulerClass
+  readonly networkClass: NetworkClass
   new (components: PipelineComponents, metadata?: { readonly scalars?: JsonObject }): P
 }
 
-// biome-ignore lint/correctness/noUnusedVariables: the class below, which this merges with, has the parameter
-export interface DiffusionPipeline<S extends AnyScheduler = AnyScheduler> {
+// biome-ignore lint/correctness/noUnusedVariables: the class below, which this merges with, has the parameters
+export interface DiffusionPipeline<S extends AnyScheduler = AnyScheduler, M extends AnyNetwork = AnyNetwork> {
   /** Makes pictures; see {@link DiffusionPipeline.generate}. */
   // biome-ignore lint/style/useShorthandFunctionType: merges with the class below
   <T extends OutputType = "image">(options?: SamplingOptions<T>): Promise<PipelineOutput<T>>
@@ -46,17 +51,20 @@ export interface DiffusionPipeline<S extends AnyScheduler = AnyScheduler> {
  * ```
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
-export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
+export abstract class DiffusionPipeline<
+    S extends AnyScheduler = AnyScheduler,
+    M extends AnyNetwork = AnyNetwork,
+  >
   extends Callable
   implements AsyncDisposable
 {
-  readonly unet: UNet2DModel
+  readonly unet: M
   /** Further entries of the `model_index.json` that the pipeline was loaded from; they survive a save. */
   readonly scalars: JsonObject
   #scheduler: S
 
   /**
-   * @param components - The network and the scheduler; the scheduler's class must be the pipeline's.
+   * @param components - The network and the scheduler; their classes must be the pipeline's.
    * @throws PipelineError `COMPONENT_TYPE`
    */
   constructor(
@@ -64,7 +72,7 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
     { scalars = {} }: { readonly scalars?: JsonObject } = {},
   ) {
     super()
-    this.unet = unet
+    this.unet = this.#checkedNetwork(unet)
     this.scalars = scalars
     this.#scheduler = this.#checked(scheduler)
   }
@@ -77,7 +85,7 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
    */
   static async fromPretrained<P extends DiffusionPipeline>(
     this: abstract new (
-      components: PipelineComponents<never>,
+      components: PipelineComponents<never, never>,
     ) => P,
     location: ModelLocation,
     options: PipelineOptions = {},
@@ -109,7 +117,7 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
   }
 
   /** The parts by name; they can be handed to another pipeline's constructor, which then shares them. */
-  get components(): PipelineComponents<S> {
+  get components(): PipelineComponents<S, M> {
     return { unet: this.unet, scheduler: this.scheduler }
   }
 
@@ -152,6 +160,17 @@ export abstract class DiffusionPipeline<S extends AnyScheduler = AnyScheduler>
   protected schedulerForCall(): S {
     const Scheduler = this.#scheduler.constructor as new (config: object) => S
     return new Scheduler(this.#scheduler.config)
+  }
+
+  #checkedNetwork(network: AnyNetwork): M {
+    const { className, networkClass } = this.constructor as unknown as PipelineClass
+    const { className: found } = (network?.constructor ?? {}) as Partial<NetworkClass>
+    // Something else that says it is a network, such as one in tests or of another kind of runtime, is let through.
+    if (found === undefined || found === networkClass.className) return network as M
+    throw new PipelineError(
+      "COMPONENT_TYPE",
+      `A ${className} needs a ${networkClass.className}, not a ${found}.`,
+    )
   }
 
   #checked(scheduler: AnyScheduler): S {

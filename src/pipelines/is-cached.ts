@@ -2,7 +2,7 @@ import { componentPath, type FileListing, filesOf, findWeights } from "../hub/co
 import { HubError } from "../hub/errors.ts"
 import { type ModelLocation, openRepo } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
-import { checkDType } from "../models/unet2d/load.ts"
+import { checkDType } from "../models/network-session.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
 import { parseShardIndex } from "../weights/shard-index.ts"
 import type { PipelineOptions } from "./diffusion-pipeline.ts"

@@ -5,8 +5,8 @@ import { componentPath } from "../hub/component-files.ts"
 import { HubError } from "../hub/errors.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
-import { checkDType, openModelRepo } from "../models/unet2d/load.ts"
-import { UNet2DModel } from "../models/unet2d/model.ts"
+import { checkDType, openModelRepo } from "../models/network-session.ts"
+import type { NetworkClass } from "../models/registry.ts"
 import { type AnyScheduler, schedulerClass } from "../schedulers/registry.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
 import type { DiffusionPipeline, PipelineClass, PipelineOptions } from "./diffusion-pipeline.ts"
@@ -36,8 +36,9 @@ export async function loadPipeline(
   const { scalars } = index
   if (options.unet) return new pipelineClass({ unet: options.unet, scheduler }, { scalars })
   const reference = component(index, "unet", pipelineClass, file)
-  checkReference(reference, UNet2DModel.className, "unet", file, onWarning)
-  const unet = await UNet2DModel.fromRepo(repo, "unet", options)
+  const { networkClass } = pipelineClass
+  checkReference(reference, networkClass, "unet", file, onWarning)
+  const unet = await networkClass.fromRepo(repo, "unet", options)
   try {
     return new pipelineClass({ unet, scheduler }, { scalars })
   } catch (error) {
@@ -116,7 +117,7 @@ function component(
 
 function checkReference(
   { library, className }: ComponentReference,
-  wanted: string,
+  { className: wanted, library: home = "diffusers" }: NetworkClass,
   name: string,
   file: string,
   onWarning: (message: string) => void,
@@ -124,10 +125,12 @@ function checkReference(
   if (className !== wanted) {
     throw new PipelineError(
       "COMPONENT_TYPE",
-      `${file}: ${name} is a ${className}; only ${wanted} is supported.`,
+      `${file}: ${name} is a ${className}; this pipeline needs a ${wanted}.`,
     )
   }
   // Models saved from notebooks name "__main__" and the like; the class is what counts.
-  if (library !== "diffusers")
-    onWarning(`${file}: ${className} of "${library}" is taken for that of Diffusers.`)
+  if (library === home) return
+  onWarning(
+    `${file}: ${className} of "${library}" is taken for that of ${home === "diffusers" ? "Diffusers" : home}.`,
+  )
 }

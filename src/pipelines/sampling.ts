@@ -1,6 +1,7 @@
 import { InputError, throwIfAborted } from "../errors.ts"
 import { Image } from "../image/image.ts"
-import type { ForwardOptions, UNet2DModel } from "../models/unet2d/model.ts"
+import type { ForwardOptions } from "../models/network-model.ts"
+import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
@@ -22,13 +23,13 @@ export class Sampling<T extends OutputType> {
   /** [N, C, H, W]. */
   readonly shape: readonly [number, number, number, number]
   readonly #pipe: DiffusionPipeline
-  readonly #unet: UNet2DModel
+  readonly #unet: AnyNetwork
   readonly #options: SamplingOptions<T>
   readonly #totalSteps: number
   #nfe = 0
   #step = 0
 
-  constructor(pipe: DiffusionPipeline, unet: UNet2DModel, options: SamplingOptions<T>, totalSteps: number) {
+  constructor(pipe: DiffusionPipeline, unet: AnyNetwork, options: SamplingOptions<T>, totalSteps: number) {
     const { batchSize = options.latents?.shape[0] ?? 1, latents, signal } = options
     if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= maxBatchSize)) {
       throw new InputError(
@@ -37,7 +38,7 @@ export class Sampling<T extends OutputType> {
       )
     }
     throwIfAborted(signal)
-    this.shape = [batchSize, unet.config.inChannels, ...unet.size]
+    this.shape = [batchSize, unet.inChannels, ...unet.size]
     if (latents) {
       this.#checkShape("latents", latents)
       const index = firstNonFinite(latents.data)

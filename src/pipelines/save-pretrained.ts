@@ -10,7 +10,7 @@ import {
 import { formatModelIndex } from "../config/model-index.ts"
 import { type WarningHandler, warnOnce } from "../config/warnings.ts"
 import { InputError, throwIfAborted } from "../errors.ts"
-import { checkDType, type ModelDType } from "../models/unet2d/load.ts"
+import { checkDType, type ModelDType } from "../models/network-session.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
 import type { DiffusionPipeline, PipelineClass } from "./diffusion-pipeline.ts"
 

@@ -1,4 +1,4 @@
-import type { UNet2DModel } from "../models/unet2d/model.ts"
+import type { AnyNetwork } from "../models/registry.ts"
 import type { ScoreDivergence } from "../sde/divergence.ts"
 import { scoreDivergence, scoreFunction } from "../sde/network-score.ts"
 import type { ScoreFunction, SDE } from "../sde/sde.ts"
@@ -32,8 +32,8 @@ export interface ScoreModelOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A network as it is called for a score; `UNet2DModel` is one. */
-type ScoreNetwork = Pick<UNet2DModel, "config" | "size" | "forward" | "vjp">
+/** A network as it is called for a score; every model of a pipeline is one. */
+type ScoreNetwork = Pick<AnyNetwork, "inChannels" | "size" | "forward" | "vjp">
 
 /** The score that a network trained on the times of an SDE stands for. */
 export function networkScoreModel(
@@ -50,6 +50,6 @@ export function networkScoreModel(
     divergence: scoreDivergence(sde, (x, labels, v) => network.vjp(x, labels, v, options)),
     range,
     pc,
-    shape: [network.config.inChannels, ...network.size],
+    shape: [network.inChannels, ...network.size],
   }
 }

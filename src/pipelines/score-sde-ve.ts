@@ -1,3 +1,4 @@
+import { UNet2DModel } from "../models/unet2d/model.ts"
 import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
 import { VESDE } from "../sde/ve-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
@@ -12,9 +13,10 @@ const pictureRange = [0, 1] as const
  * Unconditional pictures from a variance-exploding SDE: predictor–corrector sampling (Song et al. 2021), step for step
  * as Diffusers' `ScoreSdeVePipeline`.
  */
-export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler> {
+export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, UNet2DModel> {
   static readonly className: string = "ScoreSdeVePipeline"
   static readonly schedulerClass: typeof ScoreSdeVeScheduler = ScoreSdeVeScheduler
+  static readonly networkClass: typeof UNet2DModel = UNet2DModel
 
   /**
    * Makes pictures in `numInferenceSteps` steps (default 2000), each of which evaluates the network once for the

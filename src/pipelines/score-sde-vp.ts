@@ -1,3 +1,4 @@
+import { UNet2DModel } from "../models/unet2d/model.ts"
 import { ScoreSdeVpScheduler } from "../schedulers/score-sde-vp.ts"
 import { VPSDE } from "../sde/vp-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
@@ -16,9 +17,10 @@ const labelScale = 999
  * `euler_maruyama` (Song et al. 2021). Diffusers has the scheduler, but no pipeline for it. The network predicts the
  * noise, and is given 999·t.
  */
-export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler> {
+export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler, UNet2DModel> {
   static readonly className: string = "ScoreSdeVpPipeline"
   static readonly schedulerClass: typeof ScoreSdeVpScheduler = ScoreSdeVpScheduler
+  static readonly networkClass: typeof UNet2DModel = UNet2DModel
 
   /**
    * Makes pictures in `numInferenceSteps` steps (default 1000) of one evaluation each.

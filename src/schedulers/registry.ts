@@ -3,15 +3,23 @@ import { ConfigError } from "../config/errors.ts"
 import { describeJson } from "../config/json.ts"
 import { DDIMScheduler } from "./ddim.ts"
 import { DDPMScheduler } from "./ddpm.ts"
+import { ScoreSdeScheduler } from "./score-sde.ts"
 import { ScoreSdeVeScheduler } from "./score-sde-ve.ts"
 import { ScoreSdeVpScheduler } from "./score-sde-vp.ts"
 
 /** Any scheduler of this library; `instanceof` tells which. */
-export type AnyScheduler = ScoreSdeVeScheduler | ScoreSdeVpScheduler | DDPMScheduler | DDIMScheduler
+export type AnyScheduler =
+  | ScoreSdeVeScheduler
+  | ScoreSdeVpScheduler
+  | DDPMScheduler
+  | DDIMScheduler
+  | ScoreSdeScheduler
 
 /** A scheduler class, as far as a loader needs it. */
 export interface SchedulerClass {
   readonly className: string
+  /** What `model_index.json` calls the library that has it. Default: Diffusers. */
+  readonly library?: string
   fromConfig(config: object, overrides?: object, options?: ReadConfigOptions): AnyScheduler
 }
 
@@ -22,6 +30,7 @@ export const schedulerClasses: ReadonlyMap<string, SchedulerClass> = new Map<str
   ["DDPMScheduler", DDPMScheduler],
   ["DDIMScheduler", DDIMScheduler],
   ["VeSdeScheduler", ScoreSdeVeScheduler],
+  ["ScoreSdeScheduler", ScoreSdeScheduler],
 ])
 
 /**

@@ -4,6 +4,7 @@ import { foldParameters } from "../../src/graph/optimize/fold-parameters.ts"
 import { toFloat16 } from "../../src/graph/optimize/to-float16.ts"
 import type { Graph } from "../../src/graph/types.ts"
 import { groupNorm } from "../../src/models/layers.ts"
+import { networkNames } from "../../src/models/network-names.ts"
 import {
   averageDownsampling,
   firDownsampling,
@@ -12,7 +13,6 @@ import {
   mirroredUpsample,
   nearestUpsampling,
 } from "../../src/models/resampling.ts"
-import { unet2dNames } from "../../src/models/unet2d/names.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import { createSession, type Session } from "../../src/runtime/session.ts"
 import type { Tensor } from "../../src/tensor.ts"
@@ -33,7 +33,7 @@ async function evaluateOn(device: "wasm" | "webgpu", one: NetworkCase): Promise<
   const graph = unet2dGraph(configOf(one.config), one.size)
   const model = await modelOf(foldParameters(graph), weightsFor(graph))
   const outputs = await runModel(model, feedsFor(graph, one), device)
-  return outputs[unet2dNames.output]!.data as Float32Array
+  return outputs[networkNames.output]!.data as Float32Array
 }
 
 function largestError({ values, meanAbs }: SolvedCase, data: Float32Array): number {
@@ -140,7 +140,7 @@ describe("float16 on the CPU", () => {
       const graph = unet2dGraph(configOf(one.config), one.size, { precision: "float16" })
       const half = toFloat16(graph)
       expect(half.inputs).toEqual(graph.inputs)
-      const { data } = (await runGraph(half, feedsFor(graph, one), weightsFor(graph)))[unet2dNames.output]!
+      const { data } = (await runGraph(half, feedsFor(graph, one), weightsFor(graph)))[networkNames.output]!
       expect(data).toBeInstanceOf(Float32Array)
       const largest = Math.max(...model.output.map(Math.abs))
       const errors = model.output.map((value, i) => Math.abs(Number(data[i]) - value))

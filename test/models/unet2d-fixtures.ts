@@ -3,8 +3,8 @@ import { createConfig } from "../../src/config/config.ts"
 import type { JsonObject } from "../../src/config/json.ts"
 import type { Graph } from "../../src/graph/types.ts"
 import { parameterShapes } from "../../src/models/checkpoint.ts"
+import { networkNames } from "../../src/models/network-names.ts"
 import { type UNet2DConfig, unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
-import { unet2dNames } from "../../src/models/unet2d/names.ts"
 import type { DType, Tensor } from "../../src/tensor.ts"
 import { formulaInput, formulaWeights } from "./formula-weights.ts"
 
@@ -97,13 +97,13 @@ export function feedsFor(graph: Graph, one: NetworkCase): Record<string, Tensor>
     return { dtype: "float32", shape, data: formulaInput(count) }
   }
   const feeds: Record<string, Tensor> = {
-    [unet2dNames.sample]: waves(batch, input(unet2dNames.sample).channels, ...size),
-    [unet2dNames.timestep]: vector(unet2dNames.timestep, timestep),
+    [networkNames.sample]: waves(batch, input(networkNames.sample).channels, ...size),
+    [networkNames.timestep]: vector(networkNames.timestep, timestep),
   }
   if (labels === "identity") {
-    feeds[unet2dNames.classLabels] = waves(batch, input(unet2dNames.classLabels).channels)
+    feeds[networkNames.classLabels] = waves(batch, input(networkNames.classLabels).channels)
   } else if (labels) {
-    feeds[unet2dNames.classLabels] = vector(unet2dNames.classLabels, labels)
+    feeds[networkNames.classLabels] = vector(networkNames.classLabels, labels)
   }
   return feeds
 }

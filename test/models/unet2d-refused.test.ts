@@ -1,9 +1,9 @@
 import { expect, test } from "vitest"
 import { readConfig } from "../../src/config/config.ts"
 import { ScoreSdeError } from "../../src/errors.ts"
+import { labelTensor, timestepTensor } from "../../src/models/feeds.ts"
+import { networkNames } from "../../src/models/network-names.ts"
 import { unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
-import { labelTensor, timestepTensor } from "../../src/models/unet2d/feeds.ts"
-import { unet2dNames } from "../../src/models/unet2d/names.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import { runGraph } from "../graph/run-graph.ts"
 import { configOf, feedsFor, loadFixture, type NetworkCase, weightsFor } from "./unet2d-fixtures.ts"
@@ -15,10 +15,10 @@ async function evaluate(one: NetworkCase, { checked }: { readonly checked: boole
   const config = checked ? readConfig(unet2dConfigSpec, one.config) : configOf(one.config)
   const graph = unet2dGraph(config, one.size)
   const inputOf = (name: string) => graph.inputs.find(input => input.name === name)
-  const { dtype } = inputOf(unet2dNames.timestep)!
+  const { dtype } = inputOf(networkNames.timestep)!
   timestepTensor(one.timestep, one.batch, dtype, 1)
   const feeds = feedsFor(graph, one)
-  if (inputOf(unet2dNames.classLabels)) labelTensor(feeds[unet2dNames.classLabels])
+  if (inputOf(networkNames.classLabels)) labelTensor(feeds[networkNames.classLabels])
   await runGraph(graph, feeds, weightsFor(graph))
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { describe, expect, test } from "vitest"
 import { foldParameters } from "../../src/graph/optimize/fold-parameters.ts"
 import { parameterShapes } from "../../src/models/checkpoint.ts"
-import { unet2dNames } from "../../src/models/unet2d/names.ts"
+import { networkNames } from "../../src/models/network-names.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import { elementCount } from "../../src/tensor.ts"
@@ -15,7 +15,7 @@ import { configOf, feedsFor, goldenCase, loadFixture, weightsFor } from "./unet2
 async function evaluate(one: NetworkCase): Promise<Tensor<"float32">> {
   const graph = unet2dGraph(configOf(one.config), one.size)
   const outputs = await runGraph(foldParameters(graph), feedsFor(graph, one), weightsFor(graph))
-  return outputs[unet2dNames.output] as Tensor<"float32">
+  return outputs[networkNames.output] as Tensor<"float32">
 }
 
 describe("the whole output is Diffusers' within 2e-5", () => {
@@ -59,7 +59,7 @@ describe("tensors", () => {
       const side = Number(config.sample_size)
       const graph = unet2dGraph(configOf(config), [side, side])
       expect(Object.fromEntries(parameterShapes(graph))).toEqual(tensors)
-      expect(graph.types.get(unet2dNames.output)?.shape).toEqual(["batch", 3, side, side])
+      expect(graph.types.get(networkNames.output)?.shape).toEqual(["batch", 3, side, side])
     },
   )
 
@@ -80,7 +80,7 @@ test.each(Object.entries(loadFixture("golden").models))(
     const batch = feedsFor(graph, { ...one, batch: 3, timestep: [0.5, 7, 900] })
     const weights = weightsFor(graph)
     const folded = foldParameters(graph)
-    const together = (await runGraph(folded, batch, weights))[unet2dNames.output]!
+    const together = (await runGraph(folded, batch, weights))[networkNames.output]!
     const rowOf = (tensor: Tensor, i: number): Tensor => {
       const size = tensor.data.length / 3
       return {
@@ -91,7 +91,7 @@ test.each(Object.entries(loadFixture("golden").models))(
     }
     for (let i = 0; i < 3; i++) {
       const feeds = Object.fromEntries(Object.entries(batch).map(([key, tensor]) => [key, rowOf(tensor, i)]))
-      const alone = (await runGraph(folded, feeds, weights))[unet2dNames.output]!.data as Float32Array
+      const alone = (await runGraph(folded, feeds, weights))[networkNames.output]!.data as Float32Array
       const row = rowOf(together, i).data as Float32Array
       const largest = Math.max(...row.map(Math.abs))
       expect(Math.max(...row.map((value, j) => Math.abs(value - alone[j]!)))).toBeLessThan(1e-6 * largest)

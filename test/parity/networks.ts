@@ -1,4 +1,5 @@
 import { ConfigError } from "../../src/config/errors.ts"
+import type { AnyNetwork } from "../../src/models/registry.ts"
 import { UNet2DModel } from "../../src/models/unet2d/model.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import type { Tensor } from "../../src/tensor.ts"
@@ -41,7 +42,7 @@ export function networkCheck(model: string): Check {
 
 /** How far the network's output is from Diffusers'. */
 export async function outputDifference(
-  unet: UNet2DModel,
+  unet: AnyNetwork,
   reference: Reference,
   forward: Forward,
 ): Promise<number> {
@@ -62,7 +63,7 @@ async function refusal(model: string): Promise<string | undefined> {
   return String(outcome)
 }
 
-async function loadNetwork(reference: Reference, forward: Forward): Promise<UNet2DModel> {
+async function loadNetwork(reference: Reference, forward: Forward): Promise<AnyNetwork> {
   const { kind, path, variant, useSafetensors } = reference
   if (kind === "pipeline") {
     const pipe = await DiffusionPipeline.fromPretrained(path, { device: "cpu", variant, useSafetensors })

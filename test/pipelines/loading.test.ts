@@ -5,8 +5,8 @@ import { createConfig } from "../../src/config/config.ts"
 import { encodeWithExternalData } from "../../src/graph/encode.ts"
 import { fillWeights, weightLayout } from "../../src/graph/weight-layout.ts"
 import { parameterShapes } from "../../src/models/checkpoint.ts"
+import { inferenceGraph } from "../../src/models/conversion.ts"
 import { unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
-import { inferenceGraph } from "../../src/models/unet2d/conversion.ts"
 import { UNet2DModel } from "../../src/models/unet2d/model.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import { DDIMPipeline } from "../../src/pipelines/ddim.ts"
@@ -64,7 +64,7 @@ describe("fromPretrained", () => {
     "reads chosen files, weights beside their graph too, on %s",
     async device => {
       const config = createConfig(unet2dConfigSpec, plainConfig)
-      const graph = inferenceGraph(config, [8, 8], "fp32")
+      const graph = inferenceGraph(unet2dGraph, config, [8, 8], "fp32")
       const layout = weightLayout(graph)
       const weights = formulaWeights(parameterShapes(unet2dGraph(config, [8, 8])))
       const file = (path: string, content: Uint8Array | string): ChosenFile =>

@@ -65,11 +65,6 @@ const towers: Readonly<Record<Ncsnv2ModelConfig["name"], readonly RefineLevel[]>
   ],
 }
 
-/** How often a network halves the image. */
-export function refineNetHalvings(name: Ncsnv2ModelConfig["name"] | "ncsn"): number {
-  return (name === "ncsn" ? smallTower : towers[name]).filter(level => level.down && !level.dilation).length
-}
-
 /** The RefineNet that NCSN and NCSNv2 are, without the division by σ. */
 export function refineNet(
   x: Value,

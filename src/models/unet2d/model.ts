@@ -1,51 +1,9 @@
-import { formatConfig } from "../../config/config.ts"
-import type { WarningHandler } from "../../config/warnings.ts"
-import type { WeightsChoice } from "../../hub/component-files.ts"
 import type { ModelLocation } from "../../hub/open-repo.ts"
-import type { HubOptions } from "../../hub/options.ts"
 import type { Repo } from "../../hub/repo.ts"
-import { RuntimeError } from "../../runtime/errors.ts"
-import { LazySession } from "../../runtime/lazy-session.ts"
-import type { Session, SessionOptions } from "../../runtime/session.ts"
-import type { Tensor } from "../../tensor.ts"
-import { runVjp, type VjpOutput } from "../vjp-session.ts"
-import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
-import { checkCotangent, checkSample, networkFeeds, type Timestep, toDType } from "./feeds.ts"
-import {
-  checkDType,
-  type ModelDType,
-  openModelRepo,
-  openUNet2DSession,
-  pictureSize,
-  readUNet2DConfig,
-} from "./load.ts"
-
-/** Where the model runs. */
-export type DeviceOptions = Pick<SessionOptions, "device" | "worker" | "threads" | "ort" | "sessionOptions">
-
-/** How a model is found, read and run. */
-export interface ModelOptions extends HubOptions, Omit<WeightsChoice, "dtype">, DeviceOptions {
-  /** Element type of the computation; inputs and outputs stay float32. Default `"fp32"`. */
-  readonly dtype?: ModelDType
-  /** Height and width of the pictures, where they shall differ from the configuration's `sampleSize`. */
-  readonly size?: readonly [height: number, width: number]
-  /** Hears what was worked around. Default: each distinct warning once on the console. */
-  readonly onWarning?: WarningHandler
-}
-
-export interface ForwardOptions {
-  /** For a class-conditional model: labels [N], or embeddings [N, E] where `classEmbedType` is `"identity"`. */
-  readonly classLabels?: Tensor
-  readonly signal?: AbortSignal
-}
-
-/** What a model was loaded from, and how. */
-export interface ModelOrigin {
-  readonly repo: Repo
-  /** The component's name in the repository; empty for a repository that is the model. */
-  readonly component: string
-  readonly options: ModelOptions
-}
+import { loadNetwork, type ModelOptions, NetworkModel } from "../network-model.ts"
+import { openModelRepo } from "../network-session.ts"
+import { unet2d } from "./architecture.ts"
+import type { UNet2DConfig } from "./config.ts"
 
 /**
  * Diffusers' `UNet2DModel`: the network of the unconditional models (NCSN++, DDPM, …) on ONNX Runtime.
@@ -55,35 +13,12 @@ export interface ModelOrigin {
  * const score = await unet.forward(sample, 1348)
  * ```
  */
-export class UNet2DModel implements AsyncDisposable {
-  static readonly className: string = unet2dConfigSpec.className
-
-  readonly config: UNet2DConfig
-  /** Height and width of the pictures. */
-  readonly size: readonly [height: number, width: number]
-  readonly dtype: ModelDType
-  #session: Session
-  readonly #origin: ModelOrigin
-  /** Gives the gradient beside the output. */
-  readonly #vjp: LazySession
-  /** Settles when the last move to another device has ended, whether well or not. */
-  #moving: Promise<unknown> = Promise.resolve()
-  #disposed = false
-
-  private constructor(config: UNet2DConfig, session: Session, origin: ModelOrigin) {
-    this.config = config
-    this.size = pictureSize(config, origin.options.size)
-    this.dtype = origin.options.dtype ?? "fp32"
-    this.#session = session
-    // What concerned the loading alone must not touch what is done with the model later.
-    const { signal, onProgress, forceDownload, ...options } = origin.options
-    this.#origin = { ...origin, options }
-    this.#vjp = new LazySession(abort => this.#openVjp(abort))
-  }
+export class UNet2DModel extends NetworkModel<UNet2DConfig> {
+  static readonly className: string = unet2d.className
 
   /**
-   * Loads a model from a Hub id or a folder (also one that a visitor of a page chose): an ONNX graph where the repository holds one, else its PyTorch weights,
-   * which are converted.
+   * Loads a model from a Hub id or a folder (also one that a visitor of a page chose): an ONNX graph where the
+   * repository holds one, else its PyTorch weights, which are converted.
    *
    * @throws HubError, ConfigError, WeightsError, RuntimeError; InputError `INVALID_ARGUMENT`, and `SHAPE_MISMATCH` for a
    * graph of another size than asked where there are no weights; AbortError.
@@ -94,156 +29,6 @@ export class UNet2DModel implements AsyncDisposable {
 
   /** Loads a component of an open repository: from the folder of its name, or from the root where there is none. */
   static async fromRepo(repo: Repo, component: string, options: ModelOptions = {}): Promise<UNet2DModel> {
-    checkDType(options.dtype)
-    const origin = { repo, component, options }
-    const config = await readUNet2DConfig(origin)
-    return new UNet2DModel(config, await openUNet2DSession(config, origin), origin)
-  }
-
-  /** The device that the network runs on. */
-  get device(): Session["device"] {
-    return this.#session.device
-  }
-
-  /** The devices that were tried before it, and why each failed. */
-  get deviceAttempts(): Session["attempts"] {
-    return this.#session.attempts
-  }
-
-  /**
-   * One evaluation of the network.
-   *
-   * @param sample - [N, inChannels, H, W].
-   * @returns [N, outChannels, H, W]: the score for a Fourier model, else what the model was trained to predict.
-   * @throws InputError `SHAPE_MISMATCH`, `INVALID_ARGUMENT`; RuntimeError; AbortError.
-   */
-  async forward(
-    sample: Tensor<"float32">,
-    timestep: Timestep,
-    options: ForwardOptions = {},
-  ): Promise<Tensor<"float32">> {
-    this.#requireLive()
-    const { classLabels, signal } = options
-    checkSample(sample, this.config.inChannels, this.size)
-    const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels)
-    const outputs = await this.#session.run(feeds, signal ? { signal } : {})
-    const [output] = Object.values(outputs)
-    return toDType(output!, "float32") as Tensor<"float32">
-  }
-
-  /**
-   * One evaluation of the network together with its vector–Jacobian product: vᵀ·∂output/∂sample, for the direction v in
-   * `cotangent`. It costs about three evaluations.
-   *
-   * The graph that gives both is made, and loaded on the model's device, when this is first called; it computes in
-   * float32 whatever the model's `dtype`, where there are weights to make it from. Else the repository's ONNX graph is
-   * read back and differentiated.
-   *
-   * @param sample - [N, inChannels, H, W].
-   * @param cotangent - [N, outChannels, H, W].
-   * @returns `output` [N, outChannels, H, W] and `vjp` [N, inChannels, H, W].
-   * @throws InputError `SHAPE_MISMATCH`, `INVALID_ARGUMENT`; GraphError for an ONNX graph that can't be differentiated;
-   *   HubError, WeightsError, RuntimeError; AbortError.
-   */
-  async vjp(
-    sample: Tensor<"float32">,
-    timestep: Timestep,
-    cotangent: Tensor<"float32">,
-    options: ForwardOptions = {},
-  ): Promise<VjpOutput> {
-    this.#requireLive()
-    const { classLabels, signal } = options
-    checkSample(sample, this.config.inChannels, this.size)
-    checkCotangent(cotangent, [sample.shape[0]!, this.config.outChannels, ...this.size])
-    return await this.#vjp.use(
-      session =>
-        runVjp(session, networkFeeds(session.inputs, sample, timestep, classLabels), cotangent, signal),
-      signal,
-    )
-  }
-
-  /** Number of trained numbers. */
-  async countParameters(): Promise<number> {
-    const { countParameters } = await import("./conversion.ts")
-    return countParameters(this.config, this.size)
-  }
-
-  /**
-   * Moves the model to another device. When that fails it stays where it is. Of several moves at once the last decides.
-   *
-   * @throws RuntimeError `DISPOSED`, `DEVICE_UNAVAILABLE`, …; HubError, WeightsError; AbortError.
-   */
-  async to(
-    device: NonNullable<SessionOptions["device"]>,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<this> {
-    const move = this.#moving.then(() => this.#move(device, signal))
-    this.#moving = move.catch(() => {})
-    await move
-    return this
-  }
-
-  async #move(device: NonNullable<SessionOptions["device"]>, signal: AbortSignal | undefined): Promise<void> {
-    this.#requireLive()
-    const origin = await this.#originFor(signal)
-    const moved = await openUNet2DSession(this.config, { ...origin, options: { ...origin.options, device } })
-    const before = this.#session
-    this.#session = moved
-    await Promise.all([before.dispose(), this.#vjp.dispose()])
-  }
-
-  async #openVjp(signal: AbortSignal): Promise<Session> {
-    const { openUNet2DVjpSession } = await import("./vjp.ts")
-    const origin = await this.#originFor(signal)
-    const options = { ...origin.options, device: this.#session.device }
-    return openUNet2DVjpSession(this.config, { ...origin, options })
-  }
-
-  /** The text of `config.json`, byte for byte as Diffusers writes it. */
-  configText(): string {
-    return formatConfig(this.config)
-  }
-
-  /**
-   * The checkpoint as Diffusers writes it (safetensors, piece by piece); undefined where the model came from an ONNX
-   * graph without its PyTorch weights.
-   */
-  async safetensors(signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array> | undefined> {
-    const { checkpointChunks } = await import("./conversion.ts")
-    return checkpointChunks(this.config, await this.#originFor(signal))
-  }
-
-  /**
-   * A self-contained ONNX file of the network, piece by piece, with float32 inputs and outputs.
-   *
-   * @throws InputError where there are neither PyTorch weights nor such a file.
-   */
-  async onnx(dtype: ModelDType = this.dtype, signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array>> {
-    const { onnxChunks } = await import("./conversion.ts")
-    return onnxChunks(this.config, await this.#originFor(signal), checkDType(dtype))
-  }
-
-  /** Frees the network's memory; a move that has begun ends first. Calling it again does nothing. */
-  async dispose(): Promise<void> {
-    this.#disposed = true
-    await this.#moving
-    await Promise.all([this.#session.dispose(), this.#vjp.dispose()])
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.dispose()
-  }
-  async #originFor(signal: AbortSignal | undefined): Promise<ModelOrigin> {
-    const { repo, component, options } = this.#origin
-    return {
-      repo: await repo.reopened(signal),
-      component,
-      options: { ...options, ...(signal && { signal }) },
-    }
-  }
-
-  #requireLive(): void {
-    if (!this.#disposed) return
-    throw new RuntimeError("DISPOSED", "The model has been disposed of.", { hint: "Load it again." })
+    return new UNet2DModel(unet2d, await loadNetwork(unet2d, { repo, component, options }))
   }
 }

@@ -5,11 +5,11 @@ import { div, mul, sub } from "../../graph/ops/elementwise.ts"
 import { reshape } from "../../graph/ops/shape.ts"
 import type { Graph } from "../../graph/types.ts"
 import { activation, conv2d, sum } from "../layers.ts"
+import { networkNames } from "../network-names.ts"
 import { downBlockKind, upBlockKind } from "./blocks.ts"
 import type { UNet2DConfig } from "./config.ts"
 import { classEmbedding, combine, embeddingMlp, timeFeatures } from "./embedding.ts"
 import { kDownBlock, kUpBlock } from "./k-blocks.ts"
-import { unet2dNames } from "./names.ts"
 import { downBlock, upBlock } from "./plain-blocks.ts"
 import type { BlockContext, Features } from "./resnet.ts"
 import { attentionBlock, drawPicture, resnetBlock } from "./resnet.ts"
@@ -32,9 +32,9 @@ export function unet2dGraph(
   options: NetworkOptions = {},
 ): Graph {
   const g = new GraphBuilder("UNet2DModel", options)
-  const sample = g.input(unet2dNames.sample, "float32", ["batch", config.inChannels, ...size])
-  const timestep = g.input(unet2dNames.timestep, timeType(config), ["batch"])
-  return g.build({ [unet2dNames.output]: unet2d(sample, timestep, labelsInput(g, config), config) })
+  const sample = g.input(networkNames.sample, "float32", ["batch", config.inChannels, ...size])
+  const timestep = g.input(networkNames.timestep, timeType(config), ["batch"])
+  return g.build({ [networkNames.output]: unet2d(sample, timestep, labelsInput(g, config), config) })
 }
 
 // A learned embedding is a table, by the number of the step.
@@ -45,7 +45,7 @@ function timeType(config: UNet2DConfig): "int64" | "float32" {
 function labelsInput(g: GraphBuilder, config: UNet2DConfig): Value | undefined {
   const { classEmbedType, numClassEmbeds } = config
   const input = (dtype: "int64" | "float32", ...size: number[]): Value =>
-    g.input(unet2dNames.classLabels, dtype, ["batch", ...size])
+    g.input(networkNames.classLabels, dtype, ["batch", ...size])
   if (classEmbedType === "timestep") return input(timeType(config))
   if (classEmbedType === "identity") return input("float32", embeddingSize(config))
   return numClassEmbeds === null ? undefined : input("int64")

@@ -1,9 +1,9 @@
-import { InputError } from "../../errors.ts"
-import { formatShape } from "../../graph/types.ts"
-import type { ValueInfo } from "../../runtime/session.ts"
-import type { DType, Tensor } from "../../tensor.ts"
-import { float16ToFloat32, float32ToFloat16 } from "../../weights/half.ts"
-import { unet2dNames } from "./names.ts"
+import { InputError } from "../errors.ts"
+import { formatShape } from "../graph/types.ts"
+import type { ValueInfo } from "../runtime/session.ts"
+import type { DType, Tensor } from "../tensor.ts"
+import { float16ToFloat32, float32ToFloat16 } from "../weights/half.ts"
+import { networkNames } from "./network-names.ts"
 
 /** The network's label for each picture: σ for a Fourier model, the step for the others; one for all or one for each. */
 export type Timestep = number | ArrayLike<number>
@@ -22,11 +22,12 @@ export function networkFeeds(
   const batch = sample.shape[0] ?? 0
   const feeds: Record<string, Tensor> = {}
   for (const { name, dtype, shape } of inputs) {
-    if (name === unet2dNames.sample) feeds[name] = toDType(sample, dtype)
-    else if (name === unet2dNames.timestep) feeds[name] = timestepTensor(timestep, batch, dtype, shape.length)
-    else if (name === unet2dNames.classLabels) feeds[name] = labelTensor(classLabels)
+    if (name === networkNames.sample) feeds[name] = toDType(sample, dtype)
+    else if (name === networkNames.timestep)
+      feeds[name] = timestepTensor(timestep, batch, dtype, shape.length)
+    else if (name === networkNames.classLabels) feeds[name] = labelTensor(classLabels)
   }
-  if (classLabels && !(unet2dNames.classLabels in feeds)) {
+  if (classLabels && !(networkNames.classLabels in feeds)) {
     throw new InputError("INVALID_ARGUMENT", "classLabels were given, but the model takes none.")
   }
   return feeds

@@ -1,18 +1,17 @@
-import { readConfig } from "../../config/config.ts"
-import { parseJsonObject } from "../../config/json.ts"
-import { warnOnce } from "../../config/warnings.ts"
-import { InputError } from "../../errors.ts"
-import { componentPath, filesOf, findWeights } from "../../hub/component-files.ts"
-import { HubError } from "../../hub/errors.ts"
-import { type ModelLocation, openRepo } from "../../hub/open-repo.ts"
-import type { Repo } from "../../hub/repo.ts"
-import { RuntimeError } from "../../runtime/errors.ts"
-import { createSession, type ModelSource, type Session } from "../../runtime/session.ts"
-import type { TensorFiles } from "../checkpoint.ts"
-import { repoModel } from "../stored-model.ts"
-import { type UNet2DConfig, unet2dConfigSpec } from "./config.ts"
-import type { ModelOptions, ModelOrigin } from "./model.ts"
-import { unet2dNames } from "./names.ts"
+import { parseJsonObject } from "../config/json.ts"
+import { warnOnce } from "../config/warnings.ts"
+import { InputError } from "../errors.ts"
+import { componentPath, filesOf, findWeights } from "../hub/component-files.ts"
+import { HubError } from "../hub/errors.ts"
+import { type ModelLocation, openRepo } from "../hub/open-repo.ts"
+import type { Repo } from "../hub/repo.ts"
+import { RuntimeError } from "../runtime/errors.ts"
+import { createSession, type ModelSource, type Session } from "../runtime/session.ts"
+import type { Architecture } from "./architecture.ts"
+import type { TensorFiles } from "./checkpoint.ts"
+import type { ModelOptions, ModelOrigin } from "./network-model.ts"
+import { networkNames } from "./network-names.ts"
+import { repoModel } from "./stored-model.ts"
 
 const modelDTypes = ["fp32", "fp16"] as const
 
@@ -43,17 +42,18 @@ export async function openModelRepo(location: ModelLocation, options: ModelOptio
 
 const maxConfigBytes = 2 ** 20
 
-/** Reads the configuration of a model in a repository, with the size that the caller asks for. */
-export async function readUNet2DConfig({ repo, component, options }: ModelOrigin): Promise<UNet2DConfig> {
-  const path = componentPath(repo, component, unet2dConfigSpec.fileName)
+const configFile = "config.json"
+
+/** Reads the configuration of a network in a repository, with the size that the caller asks for. */
+export async function readNetworkConfig<Config>(
+  architecture: Architecture<Config>,
+  { repo, component, options }: ModelOrigin,
+): Promise<Config> {
+  const path = componentPath(repo, component, configFile)
   const file = `${repo.id}/${path}`
   const json = parseJsonObject(await readConfigText(repo, path), { file })
   const { onWarning, size } = options
-  const config = readConfig(unet2dConfigSpec, json, {}, { file, ...(onWarning && { onWarning }) })
-  if (size === undefined) return config
-  const [height, width] = pictureSize(config, size)
-  const sampleSize = height === width ? height : ([height, width] as const)
-  return readConfig(unet2dConfigSpec, config, { sampleSize }, { file })
+  return architecture.readConfig(json, { file, size, onWarning })
 }
 
 async function readConfigText(repo: Repo, path: string): Promise<string> {
@@ -72,45 +72,25 @@ async function readConfigText(repo: Repo, path: string): Promise<string> {
   }
 }
 
-/** The size of the pictures: what the caller asks for, else what the configuration says. */
-export function pictureSize(
-  { sampleSize, blockOutChannels }: UNet2DConfig,
-  asked: readonly [height: number, width: number] | undefined,
-): readonly [height: number, width: number] {
-  const size = asked ?? (typeof sampleSize === "number" ? ([sampleSize, sampleSize] as const) : sampleSize)
-  if (size === null) {
-    throw new InputError("INVALID_ARGUMENT", "The model's configuration has no sample_size.", {
-      hint: "Give `size: [height, width]`.",
-    })
-  }
-  if (!Array.isArray(size) || size.length !== 2) {
-    throw new InputError("INVALID_ARGUMENT", "size must be a pair: [height, width].")
-  }
-  const factor = 2 ** (blockOutChannels.length - 1)
-  if (size.some(side => !(Number.isInteger(side) && side >= factor && side % factor === 0))) {
-    throw new InputError(
-      "INVALID_ARGUMENT",
-      `A picture of ${size.join(" × ")} doesn't fit the model: both sides must be multiples of ${factor}.`,
-    )
-  }
-  return size
-}
-
 /** Loads the network: the repository's ONNX graph where there is one, else its converted weights. */
-export async function openUNet2DSession(config: UNet2DConfig, origin: ModelOrigin): Promise<Session> {
+export async function openNetworkSession<Config>(
+  architecture: Architecture<Config>,
+  config: Config,
+  origin: ModelOrigin,
+): Promise<Session> {
   const { repo, component, options } = origin
   const files = findWeights(repo, component, options)
   const load = (source: ModelSource): Promise<Session> =>
     createSession(source, { ...options, transfer: true })
-  if (files.format !== "onnx") return await loadConverted(config, origin, files, load)
+  if (files.format !== "onnx") return await loadConverted(architecture, config, origin, files, load)
   await repo.download(filesOf(files))
   const session = await load(await repoModel(repo, files.path))
-  const wanted = pictureSize(config, options.size)
-  const found = session.inputs.find(({ name }) => name === unet2dNames.sample)?.shape.slice(-2)
+  const wanted = architecture.pictureSize(config, options.size)
+  const found = session.inputs.find(({ name }) => name === networkNames.sample)?.shape.slice(-2)
   if (!found?.some((side, axis) => typeof side === "number" && side !== wanted[axis])) return session
   await session.dispose()
   const tensors = options.useOnnx ? undefined : findTensorFiles(repo, component, options)
-  if (tensors) return await loadConverted(config, origin, tensors, load)
+  if (tensors) return await loadConverted(architecture, config, origin, tensors, load)
   throw new InputError(
     "SHAPE_MISMATCH",
     `${repo.id}/${files.path} takes pictures of ${found.join(" × ")}, not of ${wanted.join(" × ")}.`,
@@ -137,15 +117,16 @@ export function findTensorFiles(
   }
 }
 
-async function loadConverted(
-  config: UNet2DConfig,
+async function loadConverted<Config>(
+  architecture: Architecture<Config>,
+  config: Config,
   origin: ModelOrigin,
   files: TensorFiles,
   load: (source: ModelSource) => Promise<Session>,
 ): Promise<Session> {
   // Only a model that has to be converted needs the code that builds graphs.
-  const { convertUNet2D } = await import("./conversion.ts")
-  return loadFresh(origin, force => convertUNet2D(config, origin, files, force), load)
+  const { convertNetwork } = await import("./conversion.ts")
+  return loadFresh(origin, force => convertNetwork(architecture, config, origin, files, force), load)
 }
 
 /** Loads a model that is converted or was before; what was kept may be damaged, and a fresh one tells. */

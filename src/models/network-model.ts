@@ -1,0 +1,240 @@
+import type { WarningHandler } from "../config/warnings.ts"
+import type { WeightsChoice } from "../hub/component-files.ts"
+import type { HubOptions } from "../hub/options.ts"
+import type { Repo } from "../hub/repo.ts"
+import { RuntimeError } from "../runtime/errors.ts"
+import { LazySession } from "../runtime/lazy-session.ts"
+import type { Session, SessionOptions } from "../runtime/session.ts"
+import type { Tensor } from "../tensor.ts"
+import type { Architecture, PictureSize } from "./architecture.ts"
+import { checkCotangent, checkSample, networkFeeds, type Timestep, toDType } from "./feeds.ts"
+import { checkDType, type ModelDType, openNetworkSession, readNetworkConfig } from "./network-session.ts"
+import { runVjp, type VjpOutput } from "./vjp-session.ts"
+
+/** Where the model runs. */
+export type DeviceOptions = Pick<SessionOptions, "device" | "worker" | "threads" | "ort" | "sessionOptions">
+
+/** How a model is found, read and run. */
+export interface ModelOptions extends HubOptions, Omit<WeightsChoice, "dtype">, DeviceOptions {
+  /** Element type of the computation; inputs and outputs stay float32. Default `"fp32"`. */
+  readonly dtype?: ModelDType
+  /** Height and width of the pictures, where they shall differ from the configuration's `sampleSize`. */
+  readonly size?: readonly [height: number, width: number]
+  /** Hears what was worked around. Default: each distinct warning once on the console. */
+  readonly onWarning?: WarningHandler
+}
+
+export interface ForwardOptions {
+  /** For a class-conditional model: labels [N], or embeddings [N, E] where `classEmbedType` is `"identity"`. */
+  readonly classLabels?: Tensor
+  readonly signal?: AbortSignal
+}
+
+/** What a model was loaded from, and how. */
+export interface ModelOrigin {
+  readonly repo: Repo
+  /** The component's name in the repository; empty for a repository that is the model. */
+  readonly component: string
+  readonly options: ModelOptions
+}
+
+/** A network that has been loaded. */
+export interface LoadedNetwork<Config> {
+  readonly config: Config
+  readonly session: Session
+  readonly origin: ModelOrigin
+}
+
+/** Loads a network: an ONNX graph where the repository holds one, else its weights, which are converted. */
+export async function loadNetwork<Config>(
+  architecture: Architecture<Config>,
+  origin: ModelOrigin,
+): Promise<LoadedNetwork<Config>> {
+  checkDType(origin.options.dtype)
+  const config = await readNetworkConfig(architecture, origin)
+  return { config, session: await openNetworkSession(architecture, config, origin), origin }
+}
+
+/** A network on ONNX Runtime, from pictures and a label for each to what it was trained to predict. */
+export abstract class NetworkModel<Config = unknown> implements AsyncDisposable {
+  readonly config: Config
+  /** Height and width of the pictures. */
+  readonly size: PictureSize
+  readonly inChannels: number
+  readonly outChannels: number
+  readonly dtype: ModelDType
+  readonly #architecture: Architecture<Config>
+  #session: Session
+  readonly #origin: ModelOrigin
+  /** Gives the gradient beside the output. */
+  readonly #vjp: LazySession
+  /** Settles when the last move to another device has ended, whether well or not. */
+  #moving: Promise<unknown> = Promise.resolve()
+  #disposed = false
+
+  protected constructor(
+    architecture: Architecture<Config>,
+    { config, session, origin }: LoadedNetwork<Config>,
+  ) {
+    const { inChannels, outChannels } = architecture.channels(config)
+    this.config = config
+    this.size = architecture.pictureSize(config, origin.options.size)
+    this.inChannels = inChannels
+    this.outChannels = outChannels
+    this.dtype = origin.options.dtype ?? "fp32"
+    this.#architecture = architecture
+    this.#session = session
+    // What concerned the loading alone must not touch what is done with the model later.
+    const { signal, onProgress, forceDownload, ...options } = origin.options
+    this.#origin = { ...origin, options }
+    this.#vjp = new LazySession(abort => this.#openVjp(abort))
+  }
+
+  /** The device that the network runs on. */
+  get device(): Session["device"] {
+    return this.#session.device
+  }
+
+  /** The devices that were tried before it, and why each failed. */
+  get deviceAttempts(): Session["attempts"] {
+    return this.#session.attempts
+  }
+
+  /**
+   * One evaluation of the network.
+   *
+   * @param sample - [N, inChannels, H, W].
+   * @returns [N, outChannels, H, W]: the score for a Fourier model, else what the model was trained to predict.
+   * @throws InputError `SHAPE_MISMATCH`, `INVALID_ARGUMENT`; RuntimeError; AbortError.
+   */
+  async forward(
+    sample: Tensor<"float32">,
+    timestep: Timestep,
+    options: ForwardOptions = {},
+  ): Promise<Tensor<"float32">> {
+    this.#requireLive()
+    const { classLabels, signal } = options
+    checkSample(sample, this.inChannels, this.size)
+    const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels)
+    const outputs = await this.#session.run(feeds, signal ? { signal } : {})
+    const [output] = Object.values(outputs)
+    return toDType(output!, "float32") as Tensor<"float32">
+  }
+
+  /**
+   * One evaluation of the network together with its vector–Jacobian product: vᵀ·∂output/∂sample, for the direction v in
+   * `cotangent`. It costs about three evaluations.
+   *
+   * The graph that gives both is made, and loaded on the model's device, when this is first called; it computes in
+   * float32 whatever the model's `dtype`, where there are weights to make it from. Else the repository's ONNX graph is
+   * read back and differentiated.
+   *
+   * @param sample - [N, inChannels, H, W].
+   * @param cotangent - [N, outChannels, H, W].
+   * @returns `output` [N, outChannels, H, W] and `vjp` [N, inChannels, H, W].
+   * @throws InputError `SHAPE_MISMATCH`, `INVALID_ARGUMENT`; GraphError for an ONNX graph that can't be differentiated;
+   *   HubError, WeightsError, RuntimeError; AbortError.
+   */
+  async vjp(
+    sample: Tensor<"float32">,
+    timestep: Timestep,
+    cotangent: Tensor<"float32">,
+    options: ForwardOptions = {},
+  ): Promise<VjpOutput> {
+    this.#requireLive()
+    const { classLabels, signal } = options
+    checkSample(sample, this.inChannels, this.size)
+    checkCotangent(cotangent, [sample.shape[0]!, this.outChannels, ...this.size])
+    return await this.#vjp.use(
+      session =>
+        runVjp(session, networkFeeds(session.inputs, sample, timestep, classLabels), cotangent, signal),
+      signal,
+    )
+  }
+
+  /** Number of trained numbers. */
+  async countParameters(): Promise<number> {
+    const { countParameters } = await import("./conversion.ts")
+    return countParameters(await this.#architecture.loadGraph(), this.config, this.size)
+  }
+
+  /**
+   * Moves the model to another device. When that fails it stays where it is. Of several moves at once the last decides.
+   *
+   * @throws RuntimeError `DISPOSED`, `DEVICE_UNAVAILABLE`, …; HubError, WeightsError; AbortError.
+   */
+  async to(
+    device: NonNullable<SessionOptions["device"]>,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<this> {
+    const move = this.#moving.then(() => this.#move(device, signal))
+    this.#moving = move.catch(() => {})
+    await move
+    return this
+  }
+
+  async #move(device: NonNullable<SessionOptions["device"]>, signal: AbortSignal | undefined): Promise<void> {
+    this.#requireLive()
+    const origin = await this.#originFor(signal)
+    const options = { ...origin.options, device }
+    const moved = await openNetworkSession(this.#architecture, this.config, { ...origin, options })
+    const before = this.#session
+    this.#session = moved
+    await Promise.all([before.dispose(), this.#vjp.dispose()])
+  }
+
+  async #openVjp(signal: AbortSignal): Promise<Session> {
+    const { openVjpSession } = await import("./open-vjp-session.ts")
+    const origin = await this.#originFor(signal)
+    const options = { ...origin.options, device: this.#session.device }
+    return openVjpSession(this.#architecture, this.config, { ...origin, options })
+  }
+
+  /** The text of `config.json`, byte for byte as Diffusers writes it for its own networks. */
+  configText(): string {
+    return this.#architecture.formatConfig(this.config)
+  }
+
+  /**
+   * The checkpoint as Diffusers writes it (safetensors, piece by piece); undefined where the model came from an ONNX
+   * graph without its PyTorch weights.
+   */
+  async safetensors(signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array> | undefined> {
+    const { checkpointChunks } = await import("./conversion.ts")
+    return checkpointChunks(this.#architecture, this.config, await this.#originFor(signal))
+  }
+
+  /**
+   * A self-contained ONNX file of the network, piece by piece, with float32 inputs and outputs.
+   *
+   * @throws InputError where there are neither PyTorch weights nor such a file.
+   */
+  async onnx(dtype: ModelDType = this.dtype, signal?: AbortSignal): Promise<AsyncGenerator<Uint8Array>> {
+    const { onnxChunks } = await import("./conversion.ts")
+    return onnxChunks(this.#architecture, this.config, await this.#originFor(signal), checkDType(dtype))
+  }
+
+  /** Frees the network's memory; a move that has begun ends first. Calling it again does nothing. */
+  async dispose(): Promise<void> {
+    this.#disposed = true
+    await this.#moving
+    await Promise.all([this.#session.dispose(), this.#vjp.dispose()])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+  async #originFor(signal: AbortSignal | undefined): Promise<ModelOrigin> {
+    const { repo, component, options } = this.#origin
+    return {
+      repo: await repo.reopened(signal),
+      component,
+      options: { ...options, ...(signal && { signal }) },
+    }
+  }
+
+  #requireLive(): void {
+    if (!this.#disposed) return
+    throw new RuntimeError("DISPOSED", "The model has been disposed of.", { hint: "Load it again." })
+  }
+}

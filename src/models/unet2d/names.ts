@@ -1,7 +1,0 @@
-/** Names of the graph's inputs and output, as Optimum and ONNX exports of Diffusers have them. */
-export const unet2dNames = {
-  sample: "sample",
-  timestep: "timestep",
-  classLabels: "class_labels",
-  output: "out_sample",
-} as const
