@@ -30,6 +30,12 @@ export {
   type PipelineOptions,
 } from "./pipelines/diffusion-pipeline.ts"
 export { PipelineError } from "./pipelines/errors.ts"
+export type {
+  DecodeOptions,
+  EncodedPictures,
+  FlowOptions,
+  PictureLikelihoodOptions,
+} from "./pipelines/flow-operations.ts"
 export { isCached } from "./pipelines/is-cached.ts"
 export type {
   OutputType,
@@ -39,6 +45,7 @@ export type {
   StepCallback,
   StepState,
 } from "./pipelines/options.ts"
+export type { PictureInput } from "./pipelines/picture-input.ts"
 export type { SamplerName, SamplerSettings, ScheduleName } from "./pipelines/sampler-settings.ts"
 export type { SaveOptions } from "./pipelines/save-pretrained.ts"
 export type { ScoreModel, ScoreModelOptions } from "./pipelines/score-model.ts"

@@ -1,5 +1,6 @@
 import { AbortError, InputError } from "../errors.ts"
 import { Image } from "../image/image.ts"
+import { comfortableBatch, takeRows } from "../pipelines/batches.ts"
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.ts"
 import type { PipelineOutput, SamplingOptions } from "../pipelines/options.ts"
 import { createGenerator, type GeneratorKind } from "../random/randn-tensor.ts"
@@ -12,7 +13,6 @@ import { countOf, formatSeconds } from "./format.ts"
 import { loadModel } from "./load-model.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
 import { type PictureArguments, PictureOutput } from "./picture-output.ts"
-import { takeRows } from "./rows.ts"
 import { type Batch, SamplingProgress } from "./sampling-progress.ts"
 import { StripFrames } from "./strip-frames.ts"
 
@@ -129,9 +129,4 @@ function pictureCount({ numImages, latents: file }: SampleArguments, latents: Te
     )
   }
   return numImages ?? found
-}
-
-// Small pictures gain from being made together; large ones only need the memory.
-function comfortableBatch([height, width]: readonly [number, number]): number {
-  return Math.max(1, Math.min(16, Math.floor(2 ** 14 / (height * width))))
 }

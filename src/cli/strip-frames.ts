@@ -1,7 +1,7 @@
 import { denoisingStrip } from "../image/denoising-strip.ts"
 import { Image } from "../image/image.ts"
+import { takeRows } from "../pipelines/batches.ts"
 import type { Tensor } from "../tensor.ts"
-import { takeRows } from "./rows.ts"
 
 const columns = 8
 const mostPictures = 4

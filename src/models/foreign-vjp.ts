@@ -35,11 +35,10 @@ export async function foreignVjpModel(
   )
   const gradient = foldParameters(constantsAsWeights(vjpGraph({ ...graph, inputs })))
   const layout = weightLayout(gradient)
+  const bytes = encodeWithExternalData(gradient, dataName, layout)
+  if (layout.totalBytes === 0) return { bytes }
   const data = await fillWeights(layout, noOtherWeights, signal)
-  return {
-    bytes: encodeWithExternalData(gradient, dataName, layout),
-    externalData: [{ path: dataName, data }],
-  }
+  return { bytes, externalData: [{ path: dataName, data }] }
 }
 
 const dataName = "weights"

@@ -4,9 +4,18 @@ import type { ModelLocation } from "../hub/open-repo.ts"
 import type { ModelOptions } from "../models/network-model.ts"
 import type { AnyNetwork, NetworkClass } from "../models/registry.ts"
 import type { AnyScheduler, SchedulerClass } from "../schedulers/registry.ts"
+import type { Likelihood } from "../sde/likelihood.ts"
+import type { Tensor } from "../tensor.ts"
 import { Callable } from "./callable.ts"
 import { PipelineError } from "./errors.ts"
+import type {
+  DecodeOptions,
+  EncodedPictures,
+  FlowOptions,
+  PictureLikelihoodOptions,
+} from "./flow-operations.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import type { PictureInput } from "./picture-input.ts"
 import type { SaveOptions } from "./save-pretrained.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 
@@ -106,6 +115,44 @@ export abstract class DiffusionPipeline<
    * @throws PipelineError `NO_SDE` where the network or its noise levels are not those of an SDE.
    */
   abstract scoreModel(options?: ScoreModelOptions): ScoreModel
+
+  /**
+   * How likely the model finds pictures: bits per number of a picture, by the probability-flow ODE and the
+   * Skilling–Hutchinson estimator of its divergence (Song et al. 2021, equations 39 and 40). Each evaluation is one of
+   * the network with its vector–Jacobian product.
+   *
+   * @param pictures - `Image` values, or a tensor [N, C, H, W] or [N, H, W, C] of floats in [0, 1] or bytes.
+   * @throws InputError, PipelineError, SdeError, RandomError, GraphError, RuntimeError; AbortError.
+   */
+  async likelihood(pictures: PictureInput, options: PictureLikelihoodOptions = {}): Promise<Likelihood> {
+    const { pictureLikelihood } = await import("./flow-operations.ts")
+    return pictureLikelihood(this, pictures, options)
+  }
+
+  /**
+   * The latents of pictures, which the probability-flow ODE leads them to; {@link decode} leads back.
+   *
+   * @param pictures - As for {@link likelihood}.
+   * @throws InputError, PipelineError, SdeError, RuntimeError; AbortError.
+   */
+  async encode(pictures: PictureInput, options: FlowOptions = {}): Promise<EncodedPictures> {
+    const { encodePictures } = await import("./flow-operations.ts")
+    return encodePictures(this, pictures, options)
+  }
+
+  /**
+   * The pictures of latents, as {@link encode} gives them or `slerp` interpolates them.
+   *
+   * @param latents - [N, C, H, W].
+   * @throws InputError, PipelineError, SdeError, RuntimeError; AbortError.
+   */
+  async decode<T extends OutputType = "image">(
+    latents: Tensor<"float32">,
+    options: DecodeOptions<T> = {},
+  ): Promise<PipelineOutput<T>> {
+    const { decodeLatents } = await import("./flow-operations.ts")
+    return decodeLatents(this, latents, options)
+  }
 
   /** The sampler's schedule. Another scheduler of the same class may be put in its place. */
   get scheduler(): S {

@@ -1,5 +1,4 @@
 import { InputError, throwIfAborted } from "../errors.ts"
-import { Image } from "../image/image.ts"
 import type { ForwardOptions } from "../models/network-model.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
@@ -7,12 +6,10 @@ import { resolveGenerator } from "../random/randn-tensor.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
-import { channelsLast } from "./channels-last.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
 import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
-
-const outputTypes: readonly OutputType[] = ["image", "pil", "pt", "np"]
+import { checkOutputType, pictureOutput } from "./picture-output.ts"
 
 // More pictures than any memory holds at once.
 const maxBatchSize = 65_536
@@ -44,12 +41,7 @@ export class Sampling<T extends OutputType> {
       const index = firstNonFinite(latents.data)
       if (index >= 0) throw new InputError("INVALID_ARGUMENT", `latents hold ${latents.data[index]}.`)
     }
-    const { outputType = "image" } = options
-    if (!outputTypes.includes(outputType)) {
-      throw new InputError("INVALID_ARGUMENT", `There is no outputType "${outputType}".`, {
-        hint: `It is one of ${outputTypes.join(", ")}.`,
-      })
-    }
+    checkOutputType(options.outputType)
     this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox").nextBatch(batchSize)
     this.#pipe = pipe
     this.#unet = unet
@@ -131,14 +123,6 @@ export class Sampling<T extends OutputType> {
 
   /** The pictures from the final sample, whose black and white are the ends of `range`; numbers beyond are clamped. */
   output(sample: Tensor<"float32">, range: readonly [number, number]): PipelineOutput<T> {
-    const { outputType = "image" } = this.#options
-    if (outputType === "image" || outputType === "pil") {
-      return { images: Image.fromTensor(sample, { range }) as never, nfe: this.#nfe }
-    }
-    const [black, white] = range
-    const data = sample.data.map(x => Math.min(Math.max((x - black) / (white - black), 0), 1))
-    const unit: Tensor<"float32"> = { dtype: "float32", shape: sample.shape, data }
-    const images = outputType === "pt" ? unit : channelsLast(unit)
-    return { images: images as PipelineOutput<T>["images"], nfe: this.#nfe }
+    return pictureOutput(sample, range, this.#nfe, this.#options.outputType)
   }
 }
