@@ -48,6 +48,7 @@ export async function get(
         settings.fetch(target, {
           headers: { ...headers, ...authorization(target, settings) },
           redirect: httpAbilities.redirect,
+          ...(httpAbilities.cache && { cache: httpAbilities.cache }),
           signal: watch.signal,
         }),
       )

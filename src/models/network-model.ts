@@ -12,7 +12,10 @@ import { checkDType, type ModelDType, openNetworkSession, readNetworkConfig } fr
 import { runVjp, type VjpOutput } from "./vjp-session.ts"
 
 /** Where the model runs. */
-export type DeviceOptions = Pick<SessionOptions, "device" | "worker" | "threads" | "ort" | "sessionOptions">
+export type DeviceOptions = Pick<
+  SessionOptions,
+  "device" | "worker" | "threads" | "wasmPaths" | "ort" | "sessionOptions"
+>
 
 /** How a model is found, read and run. */
 export interface ModelOptions extends HubOptions, Omit<WeightsChoice, "dtype">, DeviceOptions {

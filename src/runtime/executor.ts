@@ -1,3 +1,4 @@
+import type { WasmFiles } from "../platform/ort-module.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import type { ModelSource, OrtSessionOptions, ValueInfo } from "./session.ts"
@@ -9,6 +10,7 @@ export interface LoadRequest {
   readonly source: ModelSource
   readonly devices: readonly ResolvedDevice[]
   readonly threads?: number | undefined
+  readonly wasmFiles?: WasmFiles | undefined
   readonly sessionOptions?: OrtSessionOptions | undefined
 }
 

@@ -5,6 +5,7 @@ const outOfMemory = /bad[_ ]alloc|failed to allocate|out of memory|allocation fa
 const deviceLost = /device (is |was )?lost|DEVICE_LOST|DEVICE_REMOVED/i
 const noHalfFloats = /requires f16 but the device does not support it/
 const notOnnx = /protobuf parsing failed|does not have a graph|no graph was found|model data pointer is null/i
+const noBackend = /backend not found|no available backend found/i
 const unknownOperator =
   /No Op registered for (?<op>\S+) with|Fatal error: (?<qualified>[^\s(]+)\(-?\d+\) is not a registered|Could not find an implementation for (?<typed>[^\s(]+)\(/
 const brokenModel =
@@ -16,7 +17,7 @@ const deviceHints: Readonly<Record<ResolvedDevice, string>> = {
   webgpu: "WebGPU needs a graphics driver with Vulkan, Metal or Direct3D 12; else use another device.",
   dml: "DirectML is for Windows; use another device.",
   coreml: "Core ML is for macOS on Apple silicon; use another device.",
-  wasm: "Reinstall the package onnxruntime-web.",
+  wasm: "Reinstall the package onnxruntime-web. In a browser its .wasm file has to be served, see the wasmPaths option, and a Content-Security-Policy has to allow 'wasm-unsafe-eval'.",
 }
 
 /** Whether nothing but another model could help where `device` fails: there is no plainer device than these. */
@@ -61,7 +62,7 @@ export function loadError(cause: unknown, device: ResolvedDevice): RuntimeError 
   }
   if (outOfMemory.test(text)) return memoryError(options, "load the model")
   if (noHalfFloats.test(text)) return halfFloatError(options)
-  if (isPlain(device) ? !/backend not found/.test(text) : brokenModel.test(text)) {
+  if (isPlain(device) ? !noBackend.test(text) : brokenModel.test(text)) {
     return new RuntimeError("MODEL_INVALID", `ONNX Runtime refused the model: ${tidy(text)}`, options)
   }
   return unavailable(device, tidy(text), cause)

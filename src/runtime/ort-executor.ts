@@ -1,6 +1,6 @@
 import type { InferenceSession } from "onnxruntime-common"
 import pLimit from "p-limit"
-import type { LoadedOrt, OrtModule } from "../platform/ort-module.ts"
+import type { LoadedOrt, OrtModule, WasmFiles } from "../platform/ort-module.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import { RuntimeError } from "./errors.ts"
@@ -10,7 +10,11 @@ import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
 import type { ExternalData, ValueInfo } from "./session.ts"
 
 /** Gives the ONNX Runtime that serves a device. */
-export type OrtLoader = (device: ResolvedDevice, threads: number | undefined) => Promise<LoadedOrt>
+export type OrtLoader = (
+  device: ResolvedDevice,
+  threads: number | undefined,
+  wasmFiles: WasmFiles | undefined,
+) => Promise<LoadedOrt>
 
 interface OpenModel {
   readonly ort: OrtModule
@@ -76,9 +80,9 @@ export class OrtExecutor implements Executor {
 
   async #loadOn(
     device: ResolvedDevice,
-    { source, threads, sessionOptions }: LoadRequest,
+    { source, threads, wasmFiles, sessionOptions }: LoadRequest,
   ): Promise<Omit<LoadedModel, "attempts">> {
-    const ort = await this.#loadOrt(device, threads).catch(cause => {
+    const ort = await this.#loadOrt(device, threads, wasmFiles).catch(cause => {
       throw missingOrt(cause, device)
     })
     const session = await createOrtSession(ort, source, {

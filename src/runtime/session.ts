@@ -1,6 +1,7 @@
 import type { InferenceSession } from "onnxruntime-common"
+import { resolveWasmPaths } from "#platform/ort"
 import { AbortError, InputError, throwIfAborted } from "../errors.ts"
-import type { OrtModule } from "../platform/ort-module.ts"
+import type { OrtModule, WasmPaths } from "../platform/ort-module.ts"
 import type { DType, Tensor } from "../tensor.ts"
 import { type Device, type DeviceAttempt, type ResolvedDevice, resolveDevices } from "./device.ts"
 import { RuntimeError } from "./errors.ts"
@@ -8,7 +9,7 @@ import type { Executor, LoadedModel } from "./executor.ts"
 import { chooseExecutor } from "./executors.ts"
 import { checkFeeds, checkNames } from "./feeds.ts"
 
-export type { OrtModule } from "../platform/ort-module.ts"
+export type { OrtModule, WasmPaths } from "../platform/ort-module.ts"
 
 /**
  * A model in ONNX format: a file, whose external data lies beside it, or bytes with the contents of the files
@@ -43,6 +44,12 @@ export interface SessionOptions {
   readonly worker?: boolean
   /** Threads that one operator may use. Default: as many as there are physical cores. */
   readonly threads?: number
+  /**
+   * In a browser, where ONNX Runtime's WebAssembly file is: the address of the folder with
+   * `ort-wasm-simd-threaded.asyncify.wasm`, or `{ wasm, mjs }` with the addresses of the files. Default: where the bundler
+   * put it, or beside the script. The first session of a worker decides. Nothing is ever fetched from elsewhere.
+   */
+  readonly wasmPaths?: WasmPaths
   /** An ONNX Runtime module to use instead of the installed one. */
   readonly ort?: OrtModule
   /**
@@ -95,12 +102,13 @@ export interface Session extends AsyncDisposable {
  *   `OUT_OF_MEMORY`, `WORKER_DIED`, `WORKER_UNAVAILABLE`; AbortError.
  */
 export async function createSession(source: ModelSource, options: SessionOptions = {}): Promise<Session> {
-  const { device = "auto", threads, sessionOptions, transfer = false, signal } = options
+  const { device = "auto", threads, wasmPaths, sessionOptions, transfer = false, signal } = options
   throwIfAborted(signal)
   checkThreads(threads)
   const devices = resolveDevices(device)
+  const wasmFiles = wasmPaths === undefined ? undefined : resolveWasmPaths(wasmPaths)
   const executor = chooseExecutor(options)
-  const loading = executor.load({ source, devices, threads, sessionOptions }, { transfer })
+  const loading = executor.load({ source, devices, threads, wasmFiles, sessionOptions }, { transfer })
   try {
     return new LoadedSession(executor, await abortable(loading, signal))
   } catch (error) {

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os"
 import type { ResolvedDevice } from "../device.ts"
-import type { LoadedOrt } from "../ort-module.ts"
+import type { LoadedOrt, WasmFiles, WasmPaths } from "../ort-module.ts"
 
 const accelerators: Partial<Record<NodeJS.Platform, readonly ResolvedDevice[]>> = {
   linux: ["cuda"],
@@ -32,4 +32,9 @@ export async function loadOrt(device: ResolvedDevice, threads: number | undefine
   const ort = await import("onnxruntime-node")
   ort.env.logLevel = "fatal"
   return { module: ort, readsFiles: true }
+}
+
+/** In Node the files are those of the installed package. */
+export function resolveWasmPaths(_paths: WasmPaths): WasmFiles | undefined {
+  return undefined
 }
