@@ -3,6 +3,16 @@ export { readNpy, writeNpy } from "./arrays/npy.ts"
 export { readNpz, writeNpz } from "./arrays/npz.ts"
 export { ConfigError } from "./config/errors.ts"
 export type { WarningHandler } from "./config/warnings.ts"
+export {
+  formatScoreSdeConfig,
+  readScoreSdeConfig,
+  scoreSdeConfig,
+  scoreSdeConfigNames,
+} from "./configs/configs.ts"
+export type { ScoreSdeConfigName } from "./configs/names.ts"
+export { type PublishedResults, publishedResults } from "./configs/published-results.ts"
+export type { ConfigChanges, ScoreSdeConfig } from "./configs/score-sde-config.ts"
+export { type UpstreamFault, upstreamFaults } from "./configs/upstream-faults.ts"
 export { AbortError, InputError, ScoreSdeError } from "./errors.ts"
 export { GraphError } from "./graph/errors.ts"
 export type { ChosenFolder } from "./hub/chosen-folder.ts"
@@ -30,6 +40,11 @@ export {
   type PipelineOptions,
 } from "./pipelines/diffusion-pipeline.ts"
 export { PipelineError } from "./pipelines/errors.ts"
+export {
+  type ExportScoreSdeOptions,
+  exportScoreSde,
+  type ScoreSdeOrigin,
+} from "./pipelines/export-score-sde.ts"
 export type {
   DecodeOptions,
   EncodedPictures,
@@ -49,6 +64,7 @@ export type { PictureInput } from "./pipelines/picture-input.ts"
 export type { SamplerName, SamplerSettings, ScheduleName } from "./pipelines/sampler-settings.ts"
 export type { SaveOptions } from "./pipelines/save-pretrained.ts"
 export type { ScoreModel, ScoreModelOptions } from "./pipelines/score-model.ts"
+export { ScoreSdePipeline } from "./pipelines/score-sde.ts"
 export { ScoreSdeVePipeline } from "./pipelines/score-sde-ve.ts"
 export { ScoreSdeVpPipeline } from "./pipelines/score-sde-vp.ts"
 export { FileError } from "./platform/file-error.ts"
@@ -66,6 +82,7 @@ export { RuntimeError, type RuntimeErrorCode } from "./runtime/errors.ts"
 export { type DDIMConfig, DDIMScheduler, type DDIMStepOptions } from "./schedulers/ddim.ts"
 export { type DDPMConfig, DDPMScheduler } from "./schedulers/ddpm.ts"
 export type { NoiseOptions } from "./schedulers/noise.ts"
+export { ScoreSdeScheduler, type ScoreSdeSchedulerConfig } from "./schedulers/score-sde.ts"
 export { type ScoreSdeVeConfig, ScoreSdeVeScheduler, type SdeStep } from "./schedulers/score-sde-ve.ts"
 export { type ScoreSdeVpConfig, ScoreSdeVpScheduler } from "./schedulers/score-sde-vp.ts"
 export {

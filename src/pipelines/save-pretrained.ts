@@ -7,12 +7,33 @@ import {
   statFile,
   writeFileAtomic,
 } from "#platform/files"
-import { formatModelIndex } from "../config/model-index.ts"
+import type { JsonObject } from "../config/json.ts"
+import { type ComponentReference, formatModelIndex } from "../config/model-index.ts"
 import { type WarningHandler, warnOnce } from "../config/warnings.ts"
 import { InputError, throwIfAborted } from "../errors.ts"
 import { checkDType, type ModelDType } from "../models/network-session.ts"
+import type { AnyNetwork } from "../models/registry.ts"
+import type { AnyScheduler } from "../schedulers/registry.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
-import type { DiffusionPipeline, PipelineClass } from "./diffusion-pipeline.ts"
+import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
+
+/** What a pipeline's folder is written from. */
+export interface PipelineParts {
+  readonly pipelineClass: NamedClass
+  readonly schedulerClass: NamedClass
+  readonly networkClass: NamedClass
+  readonly scheduler: Pick<AnyScheduler, "toJsonString">
+  readonly unet: Pick<AnyNetwork, "dtype" | "configText" | "safetensors" | "onnx">
+  readonly scalars: JsonObject
+  /** The text of a README.md. */
+  readonly card?: string
+}
+
+/** A class as `model_index.json` names it. */
+interface NamedClass {
+  readonly className: string
+  readonly library?: string
+}
 
 export interface SaveOptions {
   /** Element types of the ONNX graphs to write beside the weights; an empty list for none. Default: the model's own. */
@@ -26,13 +47,28 @@ export interface SaveOptions {
 
 const indexFile = "model_index.json"
 
+/** Writes a pipeline's folder; see {@link saveParts}. */
+export async function savePipeline(
+  pipe: DiffusionPipeline,
+  directory: string,
+  diffusersVersion: string,
+  options: SaveOptions = {},
+): Promise<void> {
+  const { scheduler, unet, scalars } = pipe
+  const [pipelineClass, schedulerClass, networkClass] = [pipe, scheduler, unet].map(
+    part => part.constructor as unknown as NamedClass,
+  ) as [NamedClass, NamedClass, NamedClass]
+  const parts = { pipelineClass, schedulerClass, networkClass, scheduler, unet, scalars }
+  await saveParts(parts, directory, diffusersVersion, options)
+}
+
 /**
- * Writes a pipeline's folder. Nothing in it is touched before all files are complete; then they take the place of the
+ * Writes a pipeline's folder from its parts. Nothing in it is touched before all files are complete; then they take the place of the
  * model that was there, of which no weights and graphs stay. The index goes first and comes last, so that a folder with
  * an index is whole.
  */
-export async function savePipeline(
-  pipe: DiffusionPipeline,
+export async function saveParts(
+  parts: PipelineParts,
   directory: string,
   diffusersVersion: string,
   options: SaveOptions = {},
@@ -49,7 +85,7 @@ export async function savePipeline(
   const temporary = joinPath(directory, `.saving-${crypto.randomUUID()}`)
   try {
     for (const folder of folders) await makeDirectory(joinPath(temporary, folder))
-    const paths = await writeFiles(pipe, temporary, diffusersVersion, options)
+    const paths = await writeFiles(parts, temporary, diffusersVersion, options)
     await replaceModel(temporary, directory, paths)
   } finally {
     await cleanUp(temporary, directory, isNew).catch(() => {}) // the first failure is the one to report
@@ -65,12 +101,12 @@ const folders = ["scheduler", "unet"] as const
 
 /** Writes all files of the pipeline below `root`, and returns their paths there. */
 async function writeFiles(
-  pipe: DiffusionPipeline,
+  parts: PipelineParts,
   root: string,
   diffusersVersion: string,
-  { onnx = [pipe.unet.dtype], signal, onFile, onWarning = warnOnce }: SaveOptions,
+  { onnx = [parts.unet.dtype], signal, onFile, onWarning = warnOnce }: SaveOptions,
 ): Promise<string[]> {
-  const { unet, scheduler } = pipe
+  const { unet, scheduler, card } = parts
   const paths: string[] = []
   const write = async (path: string, content: string | AsyncIterable<Uint8Array>): Promise<void> => {
     throwIfAborted(signal)
@@ -96,24 +132,25 @@ async function writeFiles(
     const name = dtype === "fp16" ? "model_fp16.onnx" : "model.onnx"
     await write(`unet/${name}`, await unet.onnx(dtype, signal))
   }
-  await write(indexFile, indexText(pipe, diffusersVersion))
+  if (card !== undefined) await write("README.md", card)
+  await write(indexFile, indexText(parts, diffusersVersion))
   throwIfAborted(signal)
   return paths
 }
 
-function indexText(pipe: DiffusionPipeline, diffusersVersion: string): string {
-  const reference = (component: object): { library: string; className: string } => ({
-    library: "diffusers",
-    className: (component.constructor as unknown as PipelineClass).className,
+function indexText(parts: PipelineParts, diffusersVersion: string): string {
+  const reference = ({ library = "diffusers", className }: NamedClass): ComponentReference => ({
+    library,
+    className,
   })
   return formatModelIndex({
-    className: (pipe.constructor as unknown as PipelineClass).className,
+    className: parts.pipelineClass.className,
     diffusersVersion,
     components: new Map([
-      ["scheduler", reference(pipe.scheduler)],
-      ["unet", reference(pipe.unet)],
+      ["scheduler", reference(parts.schedulerClass)],
+      ["unet", reference(parts.networkClass)],
     ]),
-    scalars: pipe.scalars,
+    scalars: parts.scalars,
     ignoreFiles: [],
     metadata: {},
   })

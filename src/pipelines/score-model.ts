@@ -35,19 +35,24 @@ export interface ScoreModelOptions {
 /** A network as it is called for a score; every model of a pipeline is one. */
 type ScoreNetwork = Pick<AnyNetwork, "inChannels" | "size" | "forward" | "vjp">
 
-/** The score that a network trained on the times of an SDE stands for. */
+/**
+ * The score that a network trained on the times of an SDE stands for.
+ *
+ * @param trained - What the network was trained on, where that isn't the continuous times of `sde`.
+ */
 export function networkScoreModel(
   network: ScoreNetwork,
   sde: SDE,
   range: ScoreModel["range"],
   { classLabels, signal }: ScoreModelOptions,
   pc: PcDefaults,
+  trained: { readonly sde: SDE; readonly continuous: boolean } = { sde, continuous: true },
 ): ScoreModel {
   const options = { ...(classLabels && { classLabels }), ...(signal && { signal }) }
   return {
     sde,
-    score: scoreFunction(sde, (x, labels) => network.forward(x, labels, options)),
-    divergence: scoreDivergence(sde, (x, labels, v) => network.vjp(x, labels, v, options)),
+    score: scoreFunction(trained.sde, (x, labels) => network.forward(x, labels, options), trained),
+    divergence: scoreDivergence(trained.sde, (x, labels, v) => network.vjp(x, labels, v, options), trained),
     range,
     pc,
     shape: [network.inChannels, ...network.size],
