@@ -10,6 +10,13 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
+/** A finite number. */
+export function number(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== "" && Number.isFinite(value)) return value
+  throw new InvalidArgumentError("It must be a number.")
+}
+
 /** A seed: any integer of up to 64 bits. */
 export function seedNumber(text: string): number | bigint {
   const inRange = /^-?\d{1,20}$/.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 64n

@@ -3,8 +3,9 @@ import { Command, CommanderError, type Help, Option } from "commander"
 import packageJson from "../../package.json" with { type: "json" }
 import type { CommandContext, GeneralOptions } from "./context.ts"
 import { exitCodes } from "./exit-codes.ts"
-import { deviceNames, fileName, seedNumber, wholeNumber } from "./option-values.ts"
+import { deviceNames, fileName, number, seedNumber, wholeNumber } from "./option-values.ts"
 import { reportError } from "./report-error.ts"
+import { addSamplerOptions } from "./sampler-options.ts"
 
 /**
  * Runs the command that `argv` asks for, and returns the exit code. Results go to stdout, all else to stderr.
@@ -40,6 +41,10 @@ function commandLine(): Command {
 
   addSample(program)
   addInfo(program)
+  addLikelihood(program)
+  addEncode(program)
+  addDecode(program)
+  addInterpolate(program)
   addExport(program)
   addRun(program)
 
@@ -74,7 +79,7 @@ const helpStyle: Partial<Help> = {
 function addSample(program: Command): void {
   const command = modelCommand(program, "sample", "make pictures")
     .description(
-      "Makes pictures with the model's own sampler, batch by batch. Each is written as soon as it is done.",
+      "Makes pictures with the model's own sampler or another, batch by batch. Each is written as soon as it is done.",
     )
     .optionsGroup("Pictures:")
     .option("-n, --num-images <n>", "how many (default: 1, or all of --latents)", wholeNumber(1))
@@ -94,15 +99,9 @@ function addSample(program: Command): void {
         .default(undefined, "torch for one picture, philox for more"),
     )
     .option("--latents <file>", "standard normal noise [N, C, H, W] to start from, as .npy or .npz")
-    .optionsGroup("Output:")
-    .option(
-      "-o, --out <path>",
-      "folder for 0000.png, 0001.png, …; a single picture or a grid can also have a file (.png, .jpg, .webp)",
-      "out",
-    )
-    .option("--grid", "lay all pictures out in one file; in a folder that is grid.png")
-    .option("--strip", "also show how the first ones come out of noise: strip.png, or NAME-strip.png")
-    .option("--out-npz <file>", "also write the array `images` [N, H, W, C], in [0, 1]", fileName(".npz"))
+  addPictureOutput(command)
+  command.option("--strip", "also show how the first ones come out of noise: strip.png, or NAME-strip.png")
+  addSamplerOptions(command)
   addRepoOptions(command)
   addComputationOptions(command)
   addGeneralOptions(command)
@@ -121,12 +120,178 @@ ${examples(
   "score-sde sample google/ncsnpp-ffhq-1024 --seed 0 --out face.png",
   "score-sde sample google/ddpm-cifar10-32 -n 64 --grid --out grid.png",
   "score-sde sample ./my-model -n 10000 --steps 500 --out-npz samples.npz",
+  "score-sde sample google/ncsnpp-ffhq-256 --sampler heun --steps 40 --out face.png",
 )}
 
 ${exitCodesHelp}`,
     )
     .action((model, options) =>
       run(options, async context => (await import("./sample.ts")).sample(model, options, context)),
+    )
+}
+
+const picturesHelp = `Pictures are .png, .jpg or .webp files, or one array as .npy or .npz (images):
+[N, C, H, W] or [N, H, W, C], bytes (uint8) or floats in [0, 1].`
+
+function addLikelihood(program: Command): void {
+  const command = modelCommand(program, "likelihood", "say how likely the model finds pictures, in bits/dim")
+    .description(
+      "Measures the likelihood of pictures by the probability-flow ODE, in bits per number of a picture. Each picture's goes to stdout as soon as its batch is done.",
+    )
+    .optionsGroup("Pictures:")
+    .requiredOption("--data <files...>", "pictures, or one array of them")
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .option("--no-dequantize", "take the numbers as they are, without noise below one level of 256")
+    .optionsGroup("Estimate:")
+    .option("--probe <file>", "the probe of the divergence itself, shaped like the pictures, as .npy or .npz")
+    .addOption(
+      new Option(
+        "--probe-type <rademacher|gaussian|exact>",
+        "what random probes are; exact takes as many evaluations as a picture has numbers",
+      )
+        .choices(["rademacher", "gaussian", "exact"])
+        .default(undefined, "rademacher"),
+    )
+    .option("--probes <n>", "random probes to average over, with their standard error", wholeNumber(1))
+    .option("--seed <k>", "repeats an earlier run (default: a new one, which is told)", seedNumber)
+    .optionsGroup("Output:")
+    .option("--json", "as JSON, with the mean")
+    .option(
+      "-o, --out <file>",
+      "also write the arrays bits_per_dim, latents and standard_error",
+      fileName(".npz"),
+    )
+  addFlowOptions(command, "1e-5")
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${picturesHelp}
+
+${examples(
+  "score-sde likelihood google/ddpm-cifar10-32 --data test-images.npy --seed 0",
+  "score-sde likelihood models/ncsnpp-emoji-32 --data a.png b.png --probes 5 --json",
+)}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./likelihood.ts")).measure(model, options, context)),
+    )
+}
+
+function addEncode(program: Command): void {
+  const command = modelCommand(program, "encode", "find the latents of pictures")
+    .description("Follows the probability-flow ODE from pictures to their latents. decode leads back.")
+    .optionsGroup("Pictures:")
+    .requiredOption("--data <files...>", "pictures, or one array of them")
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .optionsGroup("Output:")
+    .requiredOption("-o, --out <file>", "where the latents [N, C, H, W] go", fileName(".npy", ".npz"))
+  addFlowOptions(command)
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${picturesHelp}
+
+${examples(
+  "score-sde encode google/ncsnpp-celebahq-256 --data face.png --out z.npy",
+  "score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --out again.png",
+)}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./encode.ts")).encode(model, options, context)),
+    )
+}
+
+function addDecode(program: Command): void {
+  const command = modelCommand(program, "decode", "make the pictures of latents")
+    .description("Follows the probability-flow ODE from latents, as encode gives them, to pictures.")
+    .optionsGroup("Latents:")
+    .requiredOption("--latents <file>", "array [N, C, H, W], as .npy or .npz (latents)")
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .option("--denoise", "remove the noise that is left at --eps")
+  addPictureOutput(command)
+  addFlowOptions(command)
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${examples("score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --grid --out faces.png")}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./decode.ts")).decode(model, options, context)),
+    )
+}
+
+function addInterpolate(program: Command): void {
+  const command = modelCommand(program, "interpolate", "go from one picture to another through their latents")
+    .description(
+      "Makes pictures on the way between two: on the great circle between their latents, both ends included.",
+    )
+    .optionsGroup("Ends:")
+    .option("--data <files...>", "two pictures, or an array of two")
+    .option("--latents <file>", "or their latents [2, C, H, W], as .npy or .npz (latents)")
+    .option("-n, --count <n>", "how many pictures, with the ends", wholeNumber(2), 8)
+    .option("--linear", "go straight")
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .option("--denoise", "remove the noise that is left at --eps")
+  addPictureOutput(command)
+  addFlowOptions(command)
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${picturesHelp}
+
+${examples("score-sde interpolate google/ncsnpp-celebahq-256 --data a.png b.png -n 9 --grid --out way.png")}
+
+${exitCodesHelp}`,
+    )
+    .action((model, options) =>
+      run(options, async context => (await import("./decode.ts")).interpolate(model, options, context)),
+    )
+}
+
+function addPictureOutput(command: Command): void {
+  command
+    .optionsGroup("Output:")
+    .option(
+      "-o, --out <path>",
+      "folder for 0000.png, 0001.png, …; a single picture or a grid can also have a file (.png, .jpg, .webp)",
+      "out",
+    )
+    .option("--grid", "lay all pictures out in one file; in a folder that is grid.png")
+    .option("--out-npz <file>", "also write the array `images` [N, H, W, C], in [0, 1]", fileName(".npz"))
+}
+
+function addFlowOptions(command: Command, eps = "the SDE's"): void {
+  command
+    .optionsGroup("Solver:")
+    .option("--rtol <x>", "relative tolerance of a step's error (default: 1e-5)", number)
+    .option("--atol <x>", "absolute tolerance of a step's error (default: 1e-5)", number)
+    .option("--eps <t>", `time of the data's end (default: ${eps})`, number)
+    .addOption(
+      new Option("--step-size <batch|sample>", "the same steps for a whole batch, or each picture its own")
+        .choices(["batch", "sample"])
+        .default(undefined, "batch"),
     )
 }
 

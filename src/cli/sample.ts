@@ -13,10 +13,11 @@ import { countOf, formatSeconds } from "./format.ts"
 import { loadModel } from "./load-model.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
 import { type PictureArguments, PictureOutput } from "./picture-output.ts"
+import { type SamplerArguments, samplerSettingsOf } from "./sampler-options.ts"
 import { type Batch, SamplingProgress } from "./sampling-progress.ts"
 import { StripFrames } from "./strip-frames.ts"
 
-interface SampleArguments extends RepoArguments, ComputationArguments, PictureArguments {
+interface SampleArguments extends RepoArguments, ComputationArguments, PictureArguments, SamplerArguments {
   readonly numImages?: number
   readonly batchSize?: number
   readonly steps?: number
@@ -32,6 +33,9 @@ export async function sample(
   context: CommandContext,
 ): Promise<void> {
   const { signal, terminal } = context
+  if (options.strip && options.sampler === "ode") {
+    throw new InputError("INVALID_ARGUMENT", "The sampler ode has no steps that --strip could show.")
+  }
   const latents = options.latents === undefined ? undefined : await loadFloats(options.latents, "latents")
   const numImages = pictureCount(options, latents)
   await using output = await PictureOutput.open(options, numImages)
@@ -59,7 +63,8 @@ export async function sample(
     for (let first = 0; first < numImages; first += batchSize) {
       const batch = { first, count: Math.min(batchSize, numImages - first) }
       const strip = options.strip && first === 0 ? new StripFrames() : undefined
-      const request = { numInferenceSteps: options.steps, generator, signal }
+      const settings = samplerSettingsOf(options)
+      const request = { ...settings, numInferenceSteps: options.steps, generator, signal }
       const made = await makeBatch(pipe, batch, { ...request, latents }, (step, totalSteps, state) => {
         strip?.add(step, totalSteps, state)
         progress.show(batch, step, totalSteps)
