@@ -8,10 +8,7 @@ const fresh = existsSync(marker) && statSync(marker).mtimeMs >= statSync("packag
 
 if (!fresh) {
   console.error("Installing dependencies (once) …")
-  // Without this, onnxruntime-node's install step downloads CUDA libraries of several hundred megabytes on Linux.
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: "skip" }
   const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
-    env,
     stdio: ["ignore", "inherit", "inherit"],
     shell: process.platform === "win32",
   })
