@@ -107,7 +107,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
    * One evaluation of the network.
    *
    * @param sample - [N, inChannels, H, W].
-   * @returns [N, outChannels, H, W]: the score for a Fourier model, else what the model was trained to predict.
+   * @returns `[N, outChannels, H, W]`: the score for a Fourier model, else what the model was trained to predict.
    * @throws InputError `SHAPE_MISMATCH`, `INVALID_ARGUMENT`; RuntimeError; AbortError.
    */
   async forward(

@@ -7,7 +7,7 @@ import { checkedOutput, type Evaluation } from "./checked-output.ts"
 
 /** Where sampling starts. */
 export interface StartOptions {
-  /** [B, …]: what noise is drawn for, unless `latents` are given. */
+  /** `[B, …]`: what noise is drawn for, unless `latents` are given. */
   readonly shape?: readonly number[] | undefined
   /** The sample to start from, with the scale that it has at the first noise level; in place of drawn noise. */
   readonly latents?: Tensor<"float32"> | undefined
