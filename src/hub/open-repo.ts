@@ -15,7 +15,7 @@ export type ModelLocation = string | ChosenFolder
  *
  * A folder of that name comes first. The revision of a Hub repository is resolved to a commit once, and everything
  * read through the result comes from that commit. When the Hub can't be reached, what the cache holds of the
- * revision is used, and {@link Repo.offline} says why.
+ * revision is used, and `offline` says why.
  *
  * @throws HubError `INVALID_ID`, `LOCAL_NOT_FOUND`, `INVALID_OPTION`, `INVALID_REVISION`, `REPO_NOT_FOUND`,
  * `REVISION_NOT_FOUND`, `GATED`, `UNAUTHORIZED`, `OFFLINE`, `DOWNLOAD_FAILED`, `INVALID_RESPONSE`.
