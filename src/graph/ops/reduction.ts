@@ -9,6 +9,8 @@ function reduction(op: "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceSumSqua
     x.builder.apply(op, [x, x.builder.ints(axes)], { keepdims: { kind: "int", value: keepDims ? 1 : 0 } })[0]!
 }
 
+/** The largest element. */
+export const reduceMax: Reduction = reduction("ReduceMax")
 export const reduceMean: Reduction = reduction("ReduceMean")
 export const reduceSum: Reduction = reduction("ReduceSum")
 export const reduceSumSquare: Reduction = reduction("ReduceSumSquare")

@@ -2,7 +2,8 @@
 
     python test/parity/score_sde/make_fixtures.py [--reference FOLDER] [--output FOLDER]
 
-networks.json   outputs of the networks in cases.py, computed by networks.py in float64
+networks.json    outputs of the networks in cases.py, computed by networks.py in float64
+classifier.json  of the classifier among them the gradient of log p(y | x, σ) by x, computed by autograd
 
 With --reference, a folder of numbers that were computed with yang-song/score_sde_pytorch and of its configurations
 (golden/score-sde, score-sde-state-dicts, score-sde-configs.json), also excerpts of them:
@@ -45,6 +46,7 @@ def main():
     write(
         folder / "networks.json", {"madeWith": made_with, **DESCRIPTION}, [solved(c, outputs) for c in CASES]
     )
+    write(folder / "classifier.json", {"madeWith": made_with, **DESCRIPTION}, [classified()])
     if arguments.reference:
         write(folder / "original.json", *original(arguments.reference))
         write(folder / "tensors.json", *tensors(arguments.reference))
@@ -66,6 +68,20 @@ def solved(case, outputs):
     outputs[case["name"]] = y
     described = {**case, "tensors": len(weights.shapes), "tensorsHash": tensors_hash(weights.shapes)}
     return {**described, **sampled(y.flatten(), list(y.shape))}
+
+
+def classified():
+    case = next(c for c in CASES if c["name"] == "wideresnet")
+    weights = Weights()
+    x = formula_input((2, case["data"]["num_channels"], *case["size"])).requires_grad_()
+    sigma = torch.tensor(case["labels"], dtype=torch.float32).double()
+    network(weights, x.detach(), sigma, case["model"], case["data"])
+    weights.tensors = formula_weights(weights.shapes)
+    log_probs = torch.log_softmax(network(weights, x, sigma, case["model"], case["data"]), dim=1)
+    y = [3, 7]
+    gradient = torch.autograd.grad(log_probs[range(2), y].sum(), x)[0]
+    described = {"sigma": case["labels"], "y": y, "logProbs": [significant(p.item()) for p in log_probs.flatten()]}
+    return {**described, **sampled(gradient.flatten(), list(gradient.shape))}
 
 
 def sampled(y, shape):
