@@ -32,6 +32,23 @@ export type { ModelDType } from "./models/network-session.ts"
 export { ScoreNetworkModel } from "./models/score-sde/model.ts"
 export type { UNet2DConfig } from "./models/unet2d/config.ts"
 export { UNet2DModel } from "./models/unet2d/model.ts"
+export {
+  type ClassifierOptions,
+  NoiseConditionalClassifier,
+  type NoisyClassifier,
+} from "./models/wideresnet/classifier.ts"
+export type { WideResnetConfig } from "./models/wideresnet/network.ts"
+export {
+  type ClassConditionalOptions,
+  ScoreSdeClassConditionalPipeline,
+} from "./pipelines/class-conditional.ts"
+export { type ColorizationOptions, ScoreSdeColorizationPipeline } from "./pipelines/colorization.ts"
+export type {
+  ConditionalComponents,
+  ConditionalPipeline,
+  GuidanceSettings,
+  RestorationSettings,
+} from "./pipelines/conditional-pipeline.ts"
 export { type DDIMOptions, DDIMPipeline } from "./pipelines/ddim.ts"
 export { DDPMPipeline } from "./pipelines/ddpm.ts"
 export {
@@ -51,6 +68,7 @@ export type {
   FlowOptions,
   PictureLikelihoodOptions,
 } from "./pipelines/flow-operations.ts"
+export { type InpaintOptions, ScoreSdeInpaintPipeline } from "./pipelines/inpaint.ts"
 export { isCached } from "./pipelines/is-cached.ts"
 export type {
   OutputType,
@@ -61,12 +79,15 @@ export type {
   StepState,
 } from "./pipelines/options.ts"
 export type { PictureInput } from "./pipelines/picture-input.ts"
+export type { PictureSource } from "./pipelines/picture-source.ts"
+export { type RestorationOptions, ScoreSdeRestorationPipeline } from "./pipelines/restoration.ts"
 export type { SamplerName, SamplerSettings, ScheduleName } from "./pipelines/sampler-settings.ts"
 export type { SaveOptions } from "./pipelines/save-pretrained.ts"
 export type { ScoreModel, ScoreModelOptions } from "./pipelines/score-model.ts"
 export { ScoreSdePipeline } from "./pipelines/score-sde.ts"
 export { ScoreSdeVePipeline } from "./pipelines/score-sde-ve.ts"
 export { ScoreSdeVpPipeline } from "./pipelines/score-sde-vp.ts"
+export { ScoreSdeUpscalePipeline, type UpscaleOptions } from "./pipelines/upscale.ts"
 export { FileError } from "./platform/file-error.ts"
 export type { ChosenFile, FolderHandle } from "./platform/folder-handle.ts"
 export type { WasmPaths } from "./platform/ort-module.ts"
@@ -98,10 +119,19 @@ export { dequantize } from "./sde/dequantization.ts"
 export { divergenceByDifferences, type ScoreDivergence } from "./sde/divergence.ts"
 export { type Dpmpp2mSdeOptions, dpmpp2mSampler, dpmpp2mSdeSampler } from "./sde/dpm-solver.ts"
 export { SdeError } from "./sde/errors.ts"
+export { type ClassifierGradient, type GuidanceOptions, guidedScore } from "./sde/guidance.ts"
 export { type HeunOptions, heunSampler } from "./sde/heun.ts"
 export { interpolateLatents, lerp, slerp } from "./sde/latents.ts"
 export { type Likelihood, type LikelihoodOptions, likelihood } from "./sde/likelihood.ts"
 export type { LinearBetaOptions } from "./sde/linear-beta-sde.ts"
+export {
+  averagePooling,
+  type CompatMeasurement,
+  colorization,
+  inpainting,
+  linearMeasurement,
+  type Measurement,
+} from "./sde/measurements.ts"
 export {
   type Network,
   type NetworkVjp,
@@ -131,6 +161,7 @@ export {
   registerPredictor,
   type Update,
 } from "./sde/predictors.ts"
+export { type ProjectedSamplerOptions, projectedSampler } from "./sde/projected-sampler.ts"
 export type { SamplerOptions, SamplerState, Samples } from "./sde/sampler-run.ts"
 export {
   type Conditioning,

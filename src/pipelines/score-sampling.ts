@@ -6,6 +6,7 @@ import { denoiserFromScore } from "../sde/denoiser.ts"
 import type { DenoiserSamplerOptions } from "../sde/denoiser-run.ts"
 import { dpmpp2mSampler, dpmpp2mSdeSampler } from "../sde/dpm-solver.ts"
 import { heunSampler } from "../sde/heun.ts"
+import type { Measurement } from "../sde/measurements.ts"
 import {
   edmSchedule,
   edmSigmas,
@@ -19,6 +20,7 @@ import {
 import { odeSampler } from "../sde/ode-sampler.ts"
 import { pcSampler } from "../sde/pc-sampler.ts"
 import type { FlowProgress } from "../sde/probability-flow.ts"
+import { projectedSampler } from "../sde/projected-sampler.ts"
 import type { SamplerState, Samples } from "../sde/sampler-run.ts"
 import type { ScoreFunction, SDE } from "../sde/sde.ts"
 import { checkSteps } from "../sde/step-count.ts"
@@ -37,8 +39,18 @@ import {
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel } from "./score-model.ts"
 
+/** What is known of the pictures that are to be made. */
+export interface Condition {
+  /** The score of pictures of a label, in place of the model's. */
+  readonly score?: ScoreFunction | undefined
+  /** What a picture that is to be restored still tells; for the sampler `pc`. One for each picture of the call. */
+  readonly measurement?: Measurement | undefined
+  /** Whether the measurement is held to as score_sde does it. */
+  readonly compat?: boolean | undefined
+}
+
 /** One call with a sampler of the score. */
-interface Run {
+interface Run extends Pick<Condition, "measurement" | "compat"> {
   readonly settings: SamplerSettings
   readonly model: ScoreModel
   readonly score: ScoreFunction
@@ -52,23 +64,32 @@ interface Run {
   readonly onProgress: (progress: FlowProgress) => void
 }
 
-/** Makes pictures with a sampler of the pipeline's score model. */
+/**
+ * Makes pictures with a sampler of the pipeline's score model.
+ *
+ * @param condition - What is known of them, given the model; nothing by default.
+ */
 export async function sampleScore<T extends OutputType>(
   pipe: DiffusionPipeline,
   options: SamplingOptions<T>,
+  condition: (model: ScoreModel) => Condition | Promise<Condition> = () => ({}),
 ): Promise<PipelineOutput<T>> {
   const sampler = chosenSampler(options)
   const { numInferenceSteps, latents: noise, signal } = options
   if (numInferenceSteps !== undefined && sampler !== "ode") checkSteps("numInferenceSteps", numInferenceSteps)
   const model = pipe.scoreModel({ signal, ...(sampler === "pc" && { N: numInferenceSteps }) })
   const steps = stepCount(sampler, numInferenceSteps, model)
-  const sampling = new Sampling(pipe, pipe.unet, options, steps)
+  const { score = model.score, measurement, compat } = await condition(model)
+  const batchSize = measurement ? measurement.data.shape[0] : options.batchSize
+  const sampling = new Sampling(pipe, pipe.unet, { ...options, batchSize }, steps)
 
   let end: StepState | undefined
   const { x } = await samplers[sampler]({
     settings: { ...(sampler === "pc" && model.pc), ...givenSettings(options) },
     model,
-    score: sampling.counted(model.score),
+    score: sampling.counted(score),
+    measurement,
+    compat,
     steps,
     noise,
     signal,
@@ -100,7 +121,9 @@ const samplers: { readonly [S in SamplerName]: (run: Run) => Promise<Samples> } 
   pc: run => {
     const { predictor, corrector, snr, nStepsEach, probabilityFlow, denoise, eps } = run.settings
     const settings = { predictor, corrector, snr, nStepsEach, probabilityFlow, denoise, eps }
-    return pcSampler({ ...sdeOptions(run), ...settings, onStepEnd: run.onStepEnd })
+    const options = { ...sdeOptions(run), ...settings, onStepEnd: run.onStepEnd }
+    const { measurement, compat } = run
+    return measurement ? projectedSampler({ ...options, measurement, compat }) : pcSampler(options)
   },
   ode: run => {
     const { rtol, atol, stepSize, denoise, eps } = run.settings
