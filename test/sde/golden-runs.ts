@@ -51,6 +51,11 @@ export function dataOf(kind: string, shape: readonly number[]): Tensor<"float32"
   }, shape)
 }
 
+/** The mask of the entries. */
+export function maskOf(shape: readonly number[]): Tensor<"float32"> {
+  return formula(j => (Math.sin(0.9 * j) > 0 ? 1 : 0), shape)
+}
+
 export function runPc(
   entry: PcEntry,
   network: Network,
@@ -80,11 +85,10 @@ export function runConditional(
 ): Promise<Samples> {
   const sde = sdeOf(entry.sde, entry.N)
   const data = dataOf(entry.sde, shape)
-  const mask = formula(j => (Math.sin(0.9 * j) > 0 ? 1 : 0), shape)
   return projectedSampler({
     sde,
     score: scoreFunction(sde, network),
-    measurement: entry.task === "inpaint" ? inpainting(data, mask) : colorization(data),
+    measurement: entry.task === "inpaint" ? inpainting(data, maskOf(shape)) : colorization(data),
     compat: true,
     predictor: entry.predictor,
     corrector: entry.corrector,
@@ -99,7 +103,7 @@ export function runConditional(
  * The draws of score_sde's colorizer. After the first they are laid out in memory as its pictures are, with the channels
  * last, which PyTorch fills one by one, in the way that it also makes fewer than 16 numbers.
  */
-class ColorizerGenerator extends TorchGenerator {
+export class ColorizerGenerator extends TorchGenerator {
   #first = true
 
   override randn(shape: readonly number[]): Tensor<"float32"> {

@@ -7,33 +7,18 @@ import { type ScoreNetworkConfig, scoreNetworkGraph } from "../../src/models/sco
 import { createSession, type Session } from "../../src/runtime/session.ts"
 import { flowDivergence } from "../../src/sde/divergence.ts"
 import { type NetworkVjp, scoreDivergence } from "../../src/sde/network-score.ts"
-import { elementCount, type Tensor } from "../../src/tensor.ts"
+import type { Tensor } from "../../src/tensor.ts"
 import fixtures from "../fixtures/sde/golden.json" with { type: "json" }
 import { modelOf } from "../graph/run-graph.ts"
 import { camelCase, hashWeights } from "../models/score-sde/case.ts"
 import { dataOf, runConditional, runLikelihood, runOde, runPc, sdeOf } from "./golden-runs.ts"
 import { formula } from "./mixture.ts"
+import { sineWeights } from "./sine-weights.ts"
 
 const shape = [2, 3, 8, 8]
 const probe = formula(j => Math.sign(Math.sin(1.3 * j + 0.2)), shape)
 
 type Shapes = ReadonlyMap<string, readonly number[]>
-
-/** Smooth weights: sines, scaled by the number of a layer's inputs. */
-function sineWeights(shapes: Shapes): WeightSource {
-  const names = [...shapes.keys()].sort()
-  return {
-    async readFloat32Into(name, target) {
-      const shape = shapes.get(name)!
-      const k = names.indexOf(name)
-      const matrix = name.endsWith(".W")
-      const inputs = matrix ? shape[0]! : elementCount(shape) / shape[0]!
-      const amplitude = shape.length > 1 ? 1 / Math.sqrt(inputs) : matrix ? 4 : 0.1
-      const offset = shape.length === 1 && name.endsWith(".weight") ? 1 : 0
-      for (let i = 0; i < target.length; i++) target[i] = offset + amplitude * Math.sin(0.7 * i + 0.3 * k)
-    },
-  }
-}
 
 const sessions: Session[] = []
 const networks = new Map<string, Promise<NetworkVjp>>()
