@@ -6,9 +6,6 @@ import type { ModuleNames } from "../module-names.ts"
 import { vjpGraph } from "../vjp-graph.ts"
 import { type WideResnetConfig, wideResnet, wideResnetNames } from "./network.ts"
 
-/** What the classifier's graph of {@link logProbGraph} gives first. */
-export const logProbName = "log_probs"
-
 /**
  * log p(y | x, σ) for all classes, [batch, classes], and its vector–Jacobian product: with a 1 at the label of each
  * picture as the cotangent, ∇ₓ log p(y | x, σ).
@@ -20,5 +17,5 @@ export function logProbGraph(config: WideResnetConfig, names: ModuleNames): Grap
   const sigma = builder.input(wideResnetNames.sigma, "float32", ["batch"])
   const logits = wideResnet(x, sigma, config, names)
   const shifted = sub(logits, reduceMax(logits, [1]))
-  return vjpGraph(builder.build({ [logProbName]: sub(shifted, log(reduceSum(exp(shifted), [1]))) }))
+  return vjpGraph(builder.build({ log_probs: sub(shifted, log(reduceSum(exp(shifted), [1]))) }))
 }
