@@ -8,7 +8,6 @@ import { withFreshConversions } from "../test/parity/fresh-conversions.ts"
 import { browserSize } from "./browser-size.ts"
 import { convolutions } from "./convolutions.ts"
 import { eventLoop } from "./event-loop.ts"
-import { fastSamplers } from "./fast-samplers.ts"
 import type { Figure, Measurement, Result } from "./figure.ts"
 import { resultOf } from "./figure.ts"
 import { importTime } from "./import-time.ts"
@@ -16,7 +15,6 @@ import { loading } from "./loading.ts"
 import { makeModels } from "./models.ts"
 import { networks } from "./networks.ts"
 import { sampler } from "./sampler.ts"
-import { vjps } from "./vjp.ts"
 
 const help = `Measures this library, in alternating pairs with Diffusers on PyTorch (in .venv, made on first use).
 
@@ -35,8 +33,6 @@ const measurements: readonly Measurement[] = [
   convolutions,
   sampler,
   eventLoop,
-  vjps,
-  fastSamplers,
 ]
 
 const { values: options } = parseArgs({

@@ -1,0 +1,16 @@
+// What keys and buttons do, besides running.
+import { downloadPng } from "./download.ts"
+import { change, pictureAt, record, selected, settings, shown } from "./state.ts"
+
+export function rollSeed(): void {
+  change({ seed: Math.floor(Math.random() * 1_000_000) })
+}
+
+/** Downloads one picture of the sheet, or all. */
+export async function downloadPictures(which: "selected" | "all"): Promise<void> {
+  const sheet = shown.value
+  if (!sheet) return
+  const { mode, seed } = record.value?.settings ?? settings.value
+  const indices = which === "all" ? Array.from({ length: sheet.count }, (_, i) => i) : [selected.value]
+  for (const index of indices) await downloadPng(pictureAt(sheet, index), `${mode}-${seed}-${index + 1}.png`)
+}

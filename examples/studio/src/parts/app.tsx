@@ -1,0 +1,76 @@
+import { signal } from "@preact/signals"
+import { abilities } from "../abilities.ts"
+import { edits } from "../settings.ts"
+import { settings } from "../state.ts"
+import { CodePanel } from "./code-panel.tsx"
+import { Controls } from "./controls.tsx"
+import { DevicePanel } from "./device-panel.tsx"
+import { Downloads } from "./downloads.tsx"
+import { Keys } from "./keys.tsx"
+import { LiveRegion } from "./live-region.tsx"
+import { MaskEditor } from "./mask-editor.tsx"
+import { Sheet } from "./sheet.tsx"
+import { TestStrip } from "./test-strip.tsx"
+import { Transport } from "./transport.tsx"
+
+const prefersDark = matchMedia("(prefers-color-scheme: dark)")
+const dark = signal(prefersDark.matches)
+prefersDark.addEventListener("change", () => {
+  if (document.documentElement.style.colorScheme === "") dark.value = prefersDark.matches
+})
+
+export function App() {
+  const { mode } = settings.value
+  return (
+    <>
+      <header class="bar">
+        <h1>
+          score-sde <span>studio</span>
+        </h1>
+        <p>{summary()}</p>
+        <nav aria-label="Page">
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              dark.value = !dark.value
+              document.documentElement.style.colorScheme = dark.value ? "dark" : "light"
+            }}
+          >
+            {dark.value ? "Light table" : "Darkroom"}
+          </button>
+          <Keys />
+        </nav>
+      </header>
+      <main class="studio">
+        <div class="table" data-edits={edits(mode)}>
+          {edits(mode) && <MaskEditor />}
+          <Sheet />
+        </div>
+        <TestStrip />
+        <aside class="rail">
+          <Controls />
+          <Transport />
+          <Downloads />
+        </aside>
+      </main>
+      <div class="below">
+        <CodePanel />
+        <DevicePanel />
+      </div>
+      <LiveRegion />
+    </>
+  )
+}
+
+/** The device in a few words; the section below says it all. */
+function summary(): string {
+  const found = abilities.value
+  if (!found) return ""
+  const threads = found.threads === 1 ? "1 thread" : `${found.threads} threads`
+  return [
+    found.webgpu ? "WebGPU" : "no WebGPU",
+    threads,
+    ...(found.memory ? [`${found.memory} GB`] : []),
+  ].join(" · ")
+}

@@ -1,0 +1,172 @@
+// The page's state, and what changes it.
+import { computed, signal } from "@preact/signals"
+import type { Device } from "score-sde"
+import { EngineError, loadModel, Stopped, sample, stop } from "./engine/engine.ts"
+import type { Frame, LoadedModel, ModelSource, Picture, StepEvent } from "./engine/protocol.ts"
+import { History } from "./history.ts"
+import { Pace } from "./pace.ts"
+import { edits, type Mode, type Settings, samplerFacts, samplers, samplersFor } from "./settings.ts"
+
+export const settings = signal<Settings>({
+  mode: "sample",
+  sampler: samplers[0]!.name,
+  steps: samplers[0]!.steps,
+  seed: 7,
+  seedTo: 8,
+  count: 8,
+})
+
+export const source = signal<ModelSource>({ kind: "shipped" })
+export const device = signal<Device>("auto")
+
+/** What the page is busy with. */
+export type Work =
+  | { readonly kind: "idle" }
+  | { readonly kind: "loading"; readonly loaded: number; readonly total: number }
+  | { readonly kind: "sampling" }
+  | { readonly kind: "stopping" }
+
+export const work = signal<Work>({ kind: "idle" })
+export const busy = computed(() => work.value.kind !== "idle")
+
+/** How the last run ended, or why it did not start. */
+export type Notice =
+  | { readonly kind: "done"; readonly nfe: number; readonly seconds: number }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly message: string; readonly hint?: string | undefined }
+
+export const notice = signal<Notice | undefined>(undefined)
+
+/** The model that the engine holds, and where it came from. */
+export const model = signal<LoadedModel | undefined>(undefined)
+let loadedFrom: { readonly source: ModelSource; readonly device: Device } | undefined
+
+/** What a run was asked for, by which its pictures are named and its code is written. */
+export interface RunRecord {
+  readonly settings: Settings
+  readonly source: ModelSource
+}
+
+export const record = signal<RunRecord | undefined>(undefined)
+
+/** The finished pictures; while sampling and after a stop there are none. */
+export const pictures = signal<Frame | undefined>(undefined)
+export const step = signal<StepEvent | undefined>(undefined)
+export const pace = signal<{ readonly rate: number; readonly left: number } | undefined>(undefined)
+export const history: History = new History()
+/** Which moment of the history is on show; undefined for the newest. */
+export const moment = signal<number | undefined>(undefined)
+/** Whether to show what the network takes the picture for, in place of the noisy sample. */
+export const predicted = signal(false)
+export const selected = signal(0)
+
+/** The picture to edit, and which part of it is to be filled. */
+export const original = signal<(Picture & { readonly label: string }) | undefined>(undefined)
+export const mask = signal<Uint8Array<ArrayBuffer>>(new Uint8Array(0))
+
+/** What the sheet shows now. */
+export const shown = computed<Frame | undefined>(() => {
+  history.changes.value
+  const at = moment.value
+  const newest = history.moments.at(-1)
+  if (at === undefined && pictures.value) return pictures.value
+  const state = at === undefined ? newest : history.moments[at]
+  return state && (predicted.value ? (state.predicted ?? state.sample) : state.sample)
+})
+
+/** Whether any part of the picture is to be filled. */
+export const masked = computed(() => mask.value.some(part => part === 1))
+
+export function change(changes: Partial<Settings>): void {
+  settings.value = { ...settings.value, ...changes }
+}
+
+export function chooseSampler(sampler: Settings["sampler"]): void {
+  const { steps } = samplerFacts(sampler)
+  change(steps ? { sampler, steps } : { sampler })
+}
+
+export function chooseMode(mode: Mode): void {
+  const { count } = settings.value
+  change({ mode, count: mode === "interpolate" ? Math.max(count, 2) : count })
+  const fitting = samplersFor(mode)
+  const { sampler } = settings.value
+  if (fitting.every(({ name }) => name !== sampler)) chooseSampler(fitting[0]!.name)
+  if (edits(mode) && original.value === undefined) editSelected()
+}
+
+/** Takes the selected picture of the sheet as the one to edit. */
+export function editSelected(): void {
+  const sheet = pictures.value
+  if (sheet) edit(pictureAt(sheet, selected.value), `picture ${selected.value + 1} of the sheet`)
+}
+
+export function edit({ width, height, rgba }: Picture, label: string): void {
+  original.value = { width, height, rgba, label }
+  mask.value = new Uint8Array(width * height)
+}
+
+/** One picture of a sheet. */
+export function pictureAt({ width, height, rgba }: Frame, index: number): Picture {
+  const bytes = width * height * 4
+  return { width, height, rgba: rgba.slice(index * bytes, (index + 1) * bytes) }
+}
+
+/** Loads the model if it isn't loaded, and makes the pictures. */
+export async function start(): Promise<void> {
+  if (busy.value) return
+  notice.value = undefined
+  try {
+    await load()
+    const asked = { settings: settings.value, source: source.value }
+    work.value = { kind: "sampling" }
+    record.value = asked
+    pictures.value = undefined
+    moment.value = undefined
+    step.value = undefined
+    pace.value = undefined
+    selected.value = Math.min(selected.value, asked.settings.count - 1)
+    history.clear()
+    const clock = new Pace()
+    const finished = await sample(asked.settings, editOf(asked.settings.mode), event => {
+      step.value = event
+      pace.value = clock.at(event.step, event.totalSteps)
+      if (event.sample) history.add(event.step, event.sigma, event.sample, event.predicted)
+    })
+    pictures.value = finished.pictures
+    notice.value = { kind: "done", nfe: finished.nfe, seconds: finished.seconds }
+  } catch (error) {
+    notice.value = noticeOf(error)
+  } finally {
+    work.value = { kind: "idle" }
+  }
+}
+
+async function load(): Promise<void> {
+  const wanted = { source: source.value, device: device.value }
+  if (model.value && loadedFrom?.source === wanted.source && loadedFrom.device === wanted.device) return
+  model.value = undefined
+  work.value = { kind: "loading", loaded: 0, total: 0 }
+  model.value = await loadModel(wanted.source, wanted.device, event => {
+    if (event.status !== "progress_total" || work.value.kind !== "loading") return
+    work.value = { kind: "loading", loaded: event.loaded, total: event.total }
+  })
+  loadedFrom = wanted
+}
+
+function editOf(mode: Mode) {
+  const picture = original.value
+  return picture && edits(mode) ? { picture, mask: mask.value } : undefined
+}
+
+function noticeOf(error: unknown): Notice {
+  if (error instanceof Stopped) return { kind: "stopped" }
+  if (error instanceof EngineError) return { kind: "failed", message: error.message, hint: error.hint }
+  return { kind: "failed", message: error instanceof Error ? error.message : String(error) }
+}
+
+export function halt(): void {
+  if (!busy.value) return
+  work.value = { kind: "stopping" }
+  stop()
+}
