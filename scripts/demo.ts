@@ -2,7 +2,8 @@
 import { formatSeconds } from "../src/cli/format.ts"
 import { SamplingProgress } from "../src/cli/sampling-progress.ts"
 import { Terminal } from "../src/cli/terminal.ts"
-import { DiffusionPipeline, Image, makeGrid } from "../src/index.ts"
+import { DiffusionPipeline, makeGrid } from "../src/index.ts"
+import { enlarge } from "./enlarge.ts"
 
 const model = "models/ncsnpp-emoji-32"
 const path = "out/demo.png"
@@ -22,20 +23,8 @@ const { images, nfe } = await pipe({
   onProgress: ({ step, totalSteps }) => progress.show({ first: 0, count: pictures }, step, totalSteps),
 })
 terminal.endProgress()
-await enlarge(makeGrid(images)).save(path)
+await enlarge(makeGrid(images), scale).save(path)
 const seconds = formatSeconds((performance.now() - start) / 1000)
 console.log(
   `${path}: ${pictures} pictures in ${seconds}, ${nfe} evaluations of the network on ${pipe.unet.device}.`,
 )
-
-/** Repeats every pixel, since pictures of 32 pixels are small on today's screens. */
-function enlarge({ width, height, channels, data }: Image): Image {
-  const large = new Uint8Array(data.length * scale * scale)
-  for (let y = 0; y < height * scale; y++) {
-    for (let x = 0; x < width * scale; x++) {
-      const from = (Math.floor(y / scale) * width + Math.floor(x / scale)) * channels
-      large.set(data.subarray(from, from + channels), (y * width * scale + x) * channels)
-    }
-  }
-  return new Image({ width: width * scale, height: height * scale, channels, data: large })
-}

@@ -1,0 +1,154 @@
+// Makes the pictures of docs/controllable.md: npx tsx scripts/controllable-pictures.ts [inpaint|colorize|upscale|guide …]
+import { formatSeconds } from "../src/cli/format.ts"
+import { SamplingProgress } from "../src/cli/sampling-progress.ts"
+import { Terminal } from "../src/cli/terminal.ts"
+import {
+  DiffusionPipeline,
+  Image,
+  makeGrid,
+  type NoisyClassifier,
+  type RestorationSettings,
+  ScoreSdeClassConditionalPipeline,
+  ScoreSdeColorizationPipeline,
+  ScoreSdeInpaintPipeline,
+  ScoreSdeUpscalePipeline,
+} from "../src/index.ts"
+import { enlarge } from "./enlarge.ts"
+
+const side = 32
+const scale = 3
+const numInferenceSteps = 100
+const numImagesPerInput = 4
+
+const terminal = new Terminal()
+await using pipe = await DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32")
+const originals = await demoPictures([0, 4, 7, 12])
+
+const pictures: Readonly<Record<string, () => Promise<readonly Image[]>>> = {
+  async inpaint() {
+    const mask = new Image({
+      width: side,
+      height: side,
+      channels: 1,
+      data: Uint8Array.from({ length: side * side }, (_, i) => (i % side < side / 2 ? 255 : 0)),
+    })
+    const shown = originals.map(image => ({
+      ...image,
+      data: image.data.map((value, i) => (mask.data[Math.floor(i / 3)] === 255 ? value : 200)),
+    }))
+    const { images } = await new ScoreSdeInpaintPipeline(pipe)({ image: originals, mask, ...settings() })
+    return rows(
+      shown.map(pixels => new Image(pixels)),
+      images,
+    )
+  },
+  async colorize() {
+    const { images } = await new ScoreSdeColorizationPipeline(pipe)({ image: originals, ...settings() })
+    return rows(originals.map(meanOfChannels), images)
+  },
+  async upscale() {
+    const small = originals.map(image => averaged(image, 4))
+    const { images } = await new ScoreSdeUpscalePipeline(pipe)({ image: small, ...settings() })
+    return rows(
+      small.map(image => enlarge(image, 4)),
+      images,
+    )
+  },
+  async guide() {
+    const guided = new ScoreSdeClassConditionalPipeline(pipe, { classifier: redOrBlue })
+    const { numImagesPerInput: _, ...rest } = settings()
+    const made: Image[] = []
+    for (const label of [0, 1]) {
+      const { images } = await guided({ ...rest, classLabels: label, batchSize: 5, guidanceScale: 1 })
+      made.push(...images)
+    }
+    return made
+  },
+}
+
+/** The example of docs/controllable.md: red or blue, by the mean of a picture's channels. */
+const redOrBlue: NoisyClassifier = {
+  numClasses: 2,
+  async gradient(x, sigma, labels) {
+    const [, , height = 1, width = 1] = x.shape
+    const plane = height * width
+    const data = new Float32Array(x.data.length)
+    for (const [n, label] of labels.entries()) {
+      const start = 3 * plane * n
+      const mean = (c: number) =>
+        x.data.subarray(start + c * plane, start + (c + 1) * plane).reduce((a, b) => a + b, 0) / plane
+      // Noise moves the difference of two means by σ·√(2/plane); among the model's pictures it varies by about 0.1.
+      const variance = 0.1 ** 2 + (2 * sigma[n]! ** 2) / plane
+      const logit = (0.4 * (mean(2) - mean(0))) / variance
+      const slope = (label === 1 ? 1 : -1) / (1 + Math.exp(label === 1 ? logit : -logit))
+      const step = (slope * 0.4) / variance / plane
+      data.fill(-step, start, start + plane)
+      data.fill(step, start + 2 * plane, start + 3 * plane)
+    }
+    return { ...x, data }
+  },
+}
+
+const asked = process.argv.slice(2)
+for (const name of asked.length > 0 ? asked : Object.keys(pictures)) {
+  const start = performance.now()
+  const images = await pictures[name]!()
+  terminal.endProgress()
+  const path = `docs/images/${name}.png`
+  await enlarge(makeGrid(images, { columns: 5 }), scale).save(path)
+  console.log(`${path} in ${formatSeconds((performance.now() - start) / 1000)}`)
+}
+
+function settings() {
+  const progress = new SamplingProgress(terminal, 1)
+  return {
+    seed: 1,
+    numInferenceSteps,
+    numImagesPerInput,
+    onProgress: ({ step, totalSteps }) => progress.show({ first: 0, count: 1 }, step, totalSteps),
+  } satisfies RestorationSettings
+}
+
+/** Samples of the model, from the picture of the README. */
+async function demoPictures(numbers: readonly number[]): Promise<Image[]> {
+  const demo = await Image.read("docs/images/demo.png", { channels: 3 })
+  const cell = side + 2
+  return numbers.map(number => {
+    const [left, top] = [2 + (number % 4) * cell, 2 + Math.floor(number / 4) * cell]
+    const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => {
+      const [x, y] = [left + (Math.floor(i / 3) % side), top + Math.floor(i / 3 / side)]
+      return demo.data[(y * scale * demo.width + x * scale) * 3 + (i % 3)]!
+    })
+    return new Image({ width: side, height: side, channels: 3, data })
+  })
+}
+
+/** Each input with what was made of it. */
+function rows(inputs: readonly Image[], made: readonly Image[]): Image[] {
+  return inputs.flatMap((input, i) => [
+    input,
+    ...made.slice(i * numImagesPerInput, (i + 1) * numImagesPerInput),
+  ])
+}
+
+function meanOfChannels({ width, height, data }: Image): Image {
+  const grey = Uint8Array.from(
+    { length: width * height },
+    (_, i) => (data[3 * i]! + data[3 * i + 1]! + data[3 * i + 2]!) / 3,
+  )
+  return new Image({ width, height, channels: 1, data: grey })
+}
+
+function averaged({ width, height, data }: Image, factor: number): Image {
+  const [w, h] = [width / factor, height / factor]
+  const means = Uint8Array.from({ length: w * h * 3 }, (_, i) => {
+    const [c, x, y] = [i % 3, Math.floor(i / 3) % w, Math.floor(i / 3 / w)]
+    let sum = 0
+    for (let row = y * factor; row < (y + 1) * factor; row++) {
+      for (let column = x * factor; column < (x + 1) * factor; column++)
+        sum += data[(row * width + column) * 3 + c]!
+    }
+    return Math.round(sum / factor ** 2)
+  })
+  return new Image({ width: w, height: h, channels: 3, data: means })
+}
