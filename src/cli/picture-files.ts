@@ -12,7 +12,7 @@ export async function loadPictures(paths: readonly string[]): Promise<PictureInp
   const array = paths.find(path => /\.np[yz]$/i.test(path))
   if (array === undefined) return Promise.all(paths.map(path => Image.read(path)))
   if (paths.length > 1) {
-    throw new InputError("INVALID_ARGUMENT", `${array} is an array, but --data names other files too.`, {
+    throw new InputError("INVALID_ARGUMENT", `${array} is an array, but other files are named beside it.`, {
       hint: "Give one array, or pictures.",
     })
   }

@@ -3,9 +3,10 @@ import { Command, CommanderError, type Help, Option } from "commander"
 import packageJson from "../../package.json" with { type: "json" }
 import type { CommandContext, GeneralOptions } from "./context.ts"
 import { exitCodes } from "./exit-codes.ts"
+import { addGuidanceOptions } from "./guidance-options.ts"
 import { deviceNames, fileName, number, seedNumber, wholeNumber } from "./option-values.ts"
 import { reportError } from "./report-error.ts"
-import { addSamplerOptions } from "./sampler-options.ts"
+import { addPcOptions, addSamplerOptions } from "./sampler-options.ts"
 
 /**
  * Runs the command that `argv` asks for, and returns the exit code. Results go to stdout, all else to stderr.
@@ -40,6 +41,9 @@ function commandLine(): Command {
     .exitOverride()
 
   addSample(program)
+  addInpaint(program)
+  addColorize(program)
+  addUpscale(program)
   addInfo(program)
   addLikelihood(program)
   addEncode(program)
@@ -83,25 +87,12 @@ function addSample(program: Command): void {
     )
     .optionsGroup("Pictures:")
     .option("-n, --num-images <n>", "how many (default: 1, or all of --latents)", wholeNumber(1))
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
-    .option("-s, --steps <n>", "steps of the sampler (default: the pipeline's own)", wholeNumber(1))
-    .option(
-      "--seed <k>",
-      "repeats the pictures of an earlier run (default: a new one, which is told)",
-      seedNumber,
-    )
-    .addOption(
-      new Option(
-        "--generator <torch|philox>",
-        "torch draws PyTorch's numbers, and so Diffusers' picture; philox gives each picture numbers of its own, whatever the batch size",
-      )
-        .choices(["torch", "philox"])
-        .default(undefined, "torch for one picture, philox for more"),
-    )
-    .option("--latents <file>", "standard normal noise [N, C, H, W] to start from, as .npy or .npz")
+  addRunOptions(command)
+  command.option("--latents <file>", "standard normal noise [N, C, H, W] to start from, as .npy or .npz")
   addPictureOutput(command)
   command.option("--strip", "also show how the first ones come out of noise: strip.png, or NAME-strip.png")
   addSamplerOptions(command)
+  addGuidanceOptions(command)
   addRepoOptions(command)
   addComputationOptions(command)
   addGeneralOptions(command)
@@ -121,6 +112,7 @@ ${examples(
   "score-sde sample google/ddpm-cifar10-32 -n 64 --grid --out grid.png",
   "score-sde sample ./my-model -n 10000 --steps 500 --out-npz samples.npz",
   "score-sde sample google/ncsnpp-ffhq-256 --sampler heun --steps 40 --out face.png",
+  "score-sde sample ./cifar10 --classifier checkpoint_0 --class-label 7 -n 16 --grid",
 )}
 
 ${exitCodesHelp}`,
@@ -130,8 +122,110 @@ ${exitCodesHelp}`,
     )
 }
 
+/** How pictures are made, whatever they shall be. */
+function addRunOptions(command: Command): void {
+  command
+    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .option("-s, --steps <n>", "steps of the sampler (default: the pipeline's own)", wholeNumber(1))
+    .option(
+      "--seed <k>",
+      "repeats the pictures of an earlier run (default: a new one, which is told)",
+      seedNumber,
+    )
+    .addOption(
+      new Option(
+        "--generator <torch|philox>",
+        "torch draws PyTorch's numbers, and so Diffusers' picture; philox gives each picture numbers of its own, whatever the batch size",
+      )
+        .choices(["torch", "philox"])
+        .default(undefined, "torch for one picture, philox for more"),
+    )
+}
+
 const picturesHelp = `Pictures are .png, .jpg or .webp files, or one array as .npy or .npz (images):
 [N, C, H, W] or [N, H, W, C], bytes (uint8) or floats in [0, 1].`
+
+function addInpaint(program: Command): void {
+  const command = modelCommand(program, "inpaint", "fill the missing parts of pictures")
+    .description(
+      "Fills parts of pictures with what the model finds likely there. What the mask keeps stays as it is.",
+    )
+    .optionsGroup("Pictures:")
+    .requiredOption("--image <files...>", "pictures of the model's size, or one array of them")
+    .option(
+      "--mask <files...>",
+      "what to keep: white pixels; one mask for all pictures or one for each (default: what is opaque in the picture)",
+    )
+    .addOption(
+      new Option("--mask-white <keep|fill>", "what white means in the mask")
+        .choices(["keep", "fill"])
+        .default("keep"),
+    )
+  addRestorationOptions(
+    command,
+    "score-sde inpaint models/ncsnpp-emoji-32 --image face.png --mask mask.png --out filled.png",
+    "score-sde inpaint google/ncsnpp-church-256 --image with-holes.png -n 4 --grid --out filled.png",
+  ).action((model, options) =>
+    run(options, async context => (await import("./restore.ts")).inpaint(model, options, context)),
+  )
+}
+
+function addColorize(program: Command): void {
+  const command = modelCommand(program, "colorize", "find colours for grey pictures")
+    .description(
+      "Finds colours that the model finds likely. The mean of red, green and blue stays that of the picture.",
+    )
+    .optionsGroup("Pictures:")
+    .requiredOption("--image <files...>", "grey pictures of the model's size, or one array of them")
+  addRestorationOptions(
+    command,
+    "score-sde colorize models/ncsnpp-emoji-32 --image grey.png -n 4 --grid --out colours.png",
+  ).action((model, options) =>
+    run(options, async context => (await import("./restore.ts")).colorize(model, options, context)),
+  )
+}
+
+function addUpscale(program: Command): void {
+  const command = modelCommand(program, "upscale", "enlarge pictures to the model's size")
+    .description(
+      "Enlarges pictures: makes such as the model finds likely, whose averages over squares of pixels are the small ones.",
+    )
+    .optionsGroup("Pictures:")
+    .requiredOption(
+      "--image <files...>",
+      "pictures of the model's size divided by a whole number, or one array",
+    )
+  addRestorationOptions(
+    command,
+    "score-sde upscale models/ncsnpp-emoji-32 --image 8x8.png --steps 500 --out 32x32.png",
+  ).action((model, options) =>
+    run(options, async context => (await import("./restore.ts")).upscale(model, options, context)),
+  )
+}
+
+/** What all commands that restore pictures have in common. */
+function addRestorationOptions(command: Command, ...lines: readonly string[]): Command {
+  command.option("-n, --num-images <n>", "how many to make of each", wholeNumber(1), 1)
+  addRunOptions(command)
+  command.option("--compat", "hold to what is known as score_sde does, to repeat its runs")
+  addPictureOutput(command)
+  addPcOptions(command)
+  addGuidanceOptions(command)
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+  return command.addHelpText(
+    "after",
+    `
+${picturesHelp}
+Ctrl-C stops between two evaluations of the network and keeps the pictures that
+are done; a second one ends at once.
+
+${examples(...lines)}
+
+${exitCodesHelp}`,
+  )
+}
 
 function addLikelihood(program: Command): void {
   const command = modelCommand(program, "likelihood", "say how likely the model finds pictures, in bits/dim")

@@ -1,23 +1,27 @@
-import { AbortError, InputError } from "../errors.ts"
-import { Image } from "../image/image.ts"
+import { InputError } from "../errors.ts"
 import { comfortableBatch, takeRows } from "../pipelines/batches.ts"
+import { ScoreSdeClassConditionalPipeline } from "../pipelines/class-conditional.ts"
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.ts"
-import type { PipelineOutput, SamplingOptions } from "../pipelines/options.ts"
 import { createGenerator, type GeneratorKind } from "../random/randn-tensor.ts"
 import { randomSeed, type Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
 import { checkSpoolSize } from "./array-spool.ts"
 import { loadFloats } from "./arrays.ts"
 import type { CommandContext } from "./context.ts"
-import { countOf, formatSeconds } from "./format.ts"
+import { countOf } from "./format.ts"
+import { type GuidanceArguments, loadGuidance } from "./guidance-options.ts"
 import { loadModel } from "./load-model.ts"
+import { makePictures } from "./make-pictures.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
 import { type PictureArguments, PictureOutput } from "./picture-output.ts"
 import { type SamplerArguments, samplerSettingsOf } from "./sampler-options.ts"
-import { type Batch, SamplingProgress } from "./sampling-progress.ts"
-import { StripFrames } from "./strip-frames.ts"
 
-interface SampleArguments extends RepoArguments, ComputationArguments, PictureArguments, SamplerArguments {
+interface SampleArguments
+  extends RepoArguments,
+    ComputationArguments,
+    PictureArguments,
+    SamplerArguments,
+    GuidanceArguments {
   readonly numImages?: number
   readonly batchSize?: number
   readonly steps?: number
@@ -32,7 +36,6 @@ export async function sample(
   options: SampleArguments,
   context: CommandContext,
 ): Promise<void> {
-  const { signal, terminal } = context
   if (options.strip && options.sampler === "ode") {
     throw new InputError("INVALID_ARGUMENT", "The sampler ode has no steps that --strip could show.")
   }
@@ -51,70 +54,22 @@ export async function sample(
     checkSpoolSize([numImages, ...size, outChannels], options.outNpz)
   }
   const batchSize = Math.min(numImages, options.batchSize ?? comfortableBatch(size))
-  const pictures = `${countOf(numImages, "picture")} of ${size.join(" × ")}`
-  const random = `seed ${seed} (${kind})`
-  terminal.note(`Sampling ${pictures} on ${device}, ${random}.`)
-
-  const start = performance.now()
-  const progress = new SamplingProgress(terminal, numImages)
-  let nfe = 0
-  let failure: unknown
-  try {
-    for (let first = 0; first < numImages; first += batchSize) {
-      const batch = { first, count: Math.min(batchSize, numImages - first) }
-      const strip = options.strip && first === 0 ? new StripFrames() : undefined
-      const settings = samplerSettingsOf(options)
-      const request = { ...settings, numInferenceSteps: options.steps, generator, signal }
-      const made = await makeBatch(pipe, batch, { ...request, latents }, (step, totalSteps, state) => {
-        strip?.add(step, totalSteps, state)
-        progress.show(batch, step, totalSteps)
-      })
-      nfe += made.nfe
-      await output.add(made.images)
-      if (strip) await output.addStrip(strip.image(Image.fromTensor(made.images)))
+  const guidance = await loadGuidance(options, size, context)
+  await using _classifier = guidance?.classifier
+  const guided = guidance && new ScoreSdeClassConditionalPipeline(pipe, { classifier: guidance.classifier })
+  const run = { numImages, batchSize, size, device, random: `seed ${seed} (${kind})`, strip: options.strip }
+  await makePictures(context, output, run, ({ first, count }, settings) => {
+    const request = {
+      ...samplerSettingsOf(options),
+      ...settings,
+      numInferenceSteps: options.steps,
+      generator,
+      batchSize: count,
+      latents: latents && takeRows(latents, first, count),
     }
-  } catch (error) {
-    failure = error
-  }
-  terminal.endProgress()
-  for (const path of await output.finish()) console.log(path)
-  if (failure !== undefined) {
-    const kept = whatIsKept(output.count, numImages)
-    if (failure instanceof AbortError) {
-      throw new AbortError(failure.cause, `Interrupted${progress.position}. ${kept}`)
-    }
-    if (output.count > 0) terminal.note(kept)
-    throw failure
-  }
-  const time = formatSeconds((performance.now() - start) / 1000)
-  terminal.note(`${pictures} in ${time}: ${countOf(nfe, "network evaluation")} on ${device}, ${random}.`)
-}
-
-/** @param onStep - Called after each step, with its number from 1 and the sample that it led to. */
-function makeBatch(
-  pipe: DiffusionPipeline,
-  { first, count }: Batch,
-  { latents, ...options }: SamplingOptions<"pt">,
-  onStep: (step: number, totalSteps: number, state: Tensor<"float32">) => void,
-): Promise<PipelineOutput<"pt">> {
-  let state: Tensor<"float32">
-  return pipe({
-    ...options,
-    outputType: "pt",
-    batchSize: count,
-    latents: latents && takeRows(latents, first, count),
-    callbackOnStepEnd: (_pipe, _step, _timestep, { latents: reached }) => {
-      state = reached
-    },
-    // Comes right after the callback, and knows how many steps there are.
-    onProgress: ({ step, totalSteps }) => onStep(step, totalSteps, state),
+    const { classLabels = 0, ...more } = guidance?.settings ?? {}
+    return guided ? guided({ ...request, ...more, classLabels }) : pipe(request)
   })
-}
-
-function whatIsKept(count: number, numImages: number): string {
-  return count === 0
-    ? "No picture was done, and nothing is written."
-    : `The ${count} of ${countOf(numImages, "picture")} that were done are kept.`
 }
 
 function pictureCount({ numImages, latents: file }: SampleArguments, latents: Tensor | undefined): number {

@@ -14,10 +14,25 @@ export interface SamplerArguments
 const predictors = ["euler_maruyama", "reverse_diffusion", "ancestral_sampling", "none"]
 const correctors = ["langevin", "ald", "none"]
 
+function chosen(flags: string, text: string, names: readonly string[]): Option {
+  return new Option(flags, text).choices(names)
+}
+
+/** Adds the options of predictor–corrector sampling, where it is the only sampler. */
+export function addPcOptions(command: Command): void {
+  command
+    .optionsGroup("Sampler:")
+    .addOption(chosen("--predictor <name>", predictors.join(", "), predictors))
+    .addOption(chosen("--corrector <name>", correctors.join(", "), correctors))
+    .option("--snr <x>", "length of the corrector's steps, such as 0.16", number)
+    .option("--n-steps-each <n>", "corrector steps for each predictor step", wholeNumber(1))
+    .option("--probability-flow", "the predictor follows the ODE")
+    .addOption(chosen("--denoise <yes|no>", "remove the last noise (default: yes)", ["yes", "no"]))
+    .option("--eps <t>", "the time at which sampling ends", number)
+}
+
 /** Adds the options of another sampler than the pipeline's own. */
 export function addSamplerOptions(command: Command): void {
-  const chosen = (flags: string, text: string, names: readonly string[]): Option =>
-    new Option(flags, text).choices(names)
   command
     .optionsGroup("Sampler:")
     .addOption(

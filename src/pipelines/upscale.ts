@@ -30,7 +30,7 @@ export class ScoreSdeUpscalePipeline extends ConditionalPipeline {
     const { image, ...settings } = options
     return this.restore(settings, async ({ shape: [channels, height, width] }) => {
       const pictures = await readPictures("picture", image, settings.signal)
-      const [smallHeight, smallWidth] = sizeOf(pictures, channels)
+      const [smallHeight, smallWidth] = pictureSize(pictures, channels)
       const factor = height / smallHeight
       if (Number.isInteger(factor) && smallWidth * factor === width) {
         return averagePooling(picturesOfShape(pictures, [channels, smallHeight, smallWidth]), factor)
@@ -44,8 +44,8 @@ export class ScoreSdeUpscalePipeline extends ConditionalPipeline {
   }
 }
 
-/** Height and width. */
-function sizeOf(pictures: ReadPictures, channels: number): readonly [number, number] {
+/** Height and width of pictures with that many channels, or grey ones. */
+export function pictureSize(pictures: ReadPictures, channels: number): readonly [number, number] {
   if (!("dtype" in pictures)) return [pictures[0].height, pictures[0].width]
   const [first = 0, second = 0, third = 0] = pictures.shape.slice(-3)
   return first === channels || first === 1 ? [second, third] : [first, second]

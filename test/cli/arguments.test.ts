@@ -71,7 +71,7 @@ describe("where pictures go", () => {
 })
 
 describe("the command line", () => {
-  const commands = ["sample", "info", "export", "run"]
+  const commands = ["sample", "inpaint", "colorize", "upscale", "info", "export", "run"]
 
   it.each([[[]], ...commands.map(name => [[name]])])(
     "has a help for %j that fits and ends with examples and exit codes",
