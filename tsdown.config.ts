@@ -4,6 +4,8 @@ import { defineConfig, type Rolldown, type UserConfig } from "tsdown"
 const entry = "src/index.ts"
 const worker = "src/platform/node/ort-worker.ts"
 
+const browserEntries = { index: entry, "ort-worker": "src/platform/browser/ort-worker.ts" }
+
 const shared: UserConfig = {
   format: "esm",
   target: "es2023",
@@ -31,11 +33,34 @@ const config: UserConfig[] = defineConfig([
     ...shared,
     platform: "browser",
     outDir: "dist/browser",
-    entry: { index: entry, "ort-worker": "src/platform/browser/ort-worker.ts" },
+    entry: browserEntries,
+  },
+  {
+    ...shared,
+    // For pages without a bundler: a script tag can't find the packages that the files above import.
+    platform: "browser",
+    outDir: "dist/standalone",
+    entry: browserEntries,
+    deps: { alwaysBundle: [/./] },
+    dts: false,
+    minify: true,
+    plugins: [wasmInItsPackage()],
   },
 ]) as UserConfig[]
 
 export default config
+
+/** Lets ONNX Runtime look for its WebAssembly, which is too large to ship twice, in its own package beside this one. */
+function wasmInItsPackage(): Rolldown.Plugin {
+  const name = /"(ort-wasm-[\w.-]+\.wasm)",import\.meta\.url/g
+  return {
+    name: "wasm-in-its-package",
+    transform: {
+      filter: { id: /onnxruntime-web/ },
+      handler: code => code.replace(name, '"../../../onnxruntime-web/dist/$1",import.meta.url'),
+    },
+  }
+}
 
 /** A group of the modules that each of the entries loads. */
 function group(name: string, ...entries: string[]): Rolldown.CodeSplittingNameFunction {

@@ -1,8 +1,8 @@
 /** Something that the bench measures. */
 export interface Figure {
   readonly name: string
-  /** What the number counts: "×" for a ratio. */
-  readonly unit: "×" | "%" | "s" | "ms" | "kB"
+  /** What the number counts: "×" for a ratio, "levels" for grey levels of 255. */
+  readonly unit: "×" | "%" | "s" | "ms" | "kB" | "levels" | "evaluations"
   /** What the median should not exceed. */
   readonly goal?: number
 }

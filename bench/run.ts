@@ -8,6 +8,7 @@ import { withFreshConversions } from "../test/parity/fresh-conversions.ts"
 import { browserSize } from "./browser-size.ts"
 import { convolutions } from "./convolutions.ts"
 import { eventLoop } from "./event-loop.ts"
+import { fastSamplers } from "./fast-samplers.ts"
 import type { Figure, Measurement, Result } from "./figure.ts"
 import { resultOf } from "./figure.ts"
 import { importTime } from "./import-time.ts"
@@ -15,6 +16,7 @@ import { loading } from "./loading.ts"
 import { makeModels } from "./models.ts"
 import { networks } from "./networks.ts"
 import { sampler } from "./sampler.ts"
+import { vjps } from "./vjp.ts"
 
 const help = `Measures this library, in alternating pairs with Diffusers on PyTorch (in .venv, made on first use).
 
@@ -33,6 +35,8 @@ const measurements: readonly Measurement[] = [
   convolutions,
   sampler,
   eventLoop,
+  vjps,
+  fastSamplers,
 ]
 
 const { values: options } = parseArgs({

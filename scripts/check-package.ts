@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { checkInBrowser } from "./check-package-in-browser.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const work = mkdtempSync(join(tmpdir(), "score-sde-package-"))
@@ -79,6 +80,7 @@ try {
       if (found) throw new Error(`${file} imports ${found[1]}.`)
     }
   })
+  for await (const name of checkInBrowser(project)) console.log(`ok: ${name}`)
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

@@ -70,6 +70,7 @@ export type {
 } from "./pipelines/flow-operations.ts"
 export { type InpaintOptions, ScoreSdeInpaintPipeline } from "./pipelines/inpaint.ts"
 export { isCached } from "./pipelines/is-cached.ts"
+export { KarrasVePipeline } from "./pipelines/karras-ve.ts"
 export type {
   OutputType,
   PipelineOutput,
@@ -102,6 +103,7 @@ export type { Device, DeviceAttempt, ResolvedDevice } from "./runtime/device.ts"
 export { RuntimeError, type RuntimeErrorCode } from "./runtime/errors.ts"
 export { type DDIMConfig, DDIMScheduler, type DDIMStepOptions } from "./schedulers/ddim.ts"
 export { type DDPMConfig, DDPMScheduler } from "./schedulers/ddpm.ts"
+export { type KarrasVeConfig, KarrasVeScheduler } from "./schedulers/karras-ve.ts"
 export type { NoiseOptions } from "./schedulers/noise.ts"
 export { ScoreSdeScheduler, type ScoreSdeSchedulerConfig } from "./schedulers/score-sde.ts"
 export { type ScoreSdeVeConfig, ScoreSdeVeScheduler, type SdeStep } from "./schedulers/score-sde-ve.ts"

@@ -1,5 +1,8 @@
+import * as v from "valibot"
 import { type JsonValue, parseJsonObject } from "../config/json.ts"
 import { type ModelIndex, parseModelIndex } from "../config/model-index.ts"
+import { isScoreSdeConfigName } from "../configs/configs.ts"
+import type { ScoreSdeConfigName } from "../configs/names.ts"
 import { type ComponentWeights, componentPath, filesOf, findWeights } from "../hub/component-files.ts"
 import { HubError } from "../hub/errors.ts"
 import { openRepo } from "../hub/open-repo.ts"
@@ -10,6 +13,7 @@ import type { ModelOptions } from "../models/network-model.ts"
 import { type ModelDType, readNetworkConfig } from "../models/network-session.ts"
 import { scoreNetwork } from "../models/score-sde/architecture.ts"
 import { unet2d } from "../models/unet2d/architecture.ts"
+import type { ScoreSdeOrigin } from "../pipelines/export-score-sde.ts"
 import { pipelineClasses } from "../pipelines/registry.ts"
 import { schedulerClasses } from "../schedulers/registry.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
@@ -25,13 +29,31 @@ export interface ModelReport {
   readonly components: Readonly<Record<string, ClassReport>>
   readonly network: NetworkReport | null
   /** Of a model that was made from a checkpoint of score_sde: which, and what is known of it. */
-  readonly origin: JsonValue
+  readonly origin: ScoreSdeOrigin | null
   /** The scheduler's configuration. */
   readonly noise: object | null
   /** The files that hold the network, as they would be loaded. */
   readonly weights: WeightsReport | null
   readonly bytes: number | null
   readonly files: readonly { readonly path: string; readonly bytes: number | null }[]
+}
+
+/** A `ScoreSdeOrigin` as the index has it. */
+const originSchema = v.object({
+  checkpoint: v.string(),
+  sha256: v.string(),
+  framework: v.picklist(["pytorch", "flax"]),
+  config: v.nullable(
+    v.custom<ScoreSdeConfigName>(name => typeof name === "string" && isScoreSdeConfigName(name)),
+  ),
+  step: v.nullable(v.pipe(v.bigint(), v.transform(Number))),
+  weights: v.nullable(v.picklist(["ema", "raw"])),
+})
+
+/** Null for what this library didn't write. */
+function readOrigin(value: JsonValue | undefined): ScoreSdeOrigin | null {
+  const parsed = v.safeParse(originSchema, value)
+  return parsed.success ? parsed.output : null
 }
 
 export interface ClassReport {
@@ -77,7 +99,7 @@ export async function describeModel(model: string, options: ModelOptions): Promi
           ? describeNetwork(scoreNetwork, scoreNetworkShape, repo, options)
           : describeNetwork(unet2d, unet2dShape, repo, options))
       : null,
-    origin: index?.scalars[originKey] ?? null,
+    origin: readOrigin(index?.scalars[originKey]),
     noise: components.scheduler?.supported
       ? await describeNoise(repo, components.scheduler.class!, options)
       : null,

@@ -51,6 +51,7 @@ function commandLine(): Command {
   addInterpolate(program)
   addExport(program)
   addRun(program)
+  addConfigs(program)
 
   return program.addHelpText(
     "after",
@@ -416,11 +417,28 @@ ${exitCodesHelp}`,
 }
 
 function addExport(program: Command): void {
-  const command = modelCommand(program, "export", "write a model as a folder with ONNX graphs", "<dir>")
-    .description(
-      "Writes a model as a folder that this program and Diffusers load: configurations and weights as Diffusers writes them, byte for byte, and beside them unet/model.onnx (fp32) or unet/model_fp16.onnx for ONNX Runtime.",
+  const command = program
+    .command("export")
+    .summary("write a model as a folder with ONNX graphs")
+    .usage(
+      "<model> <dir> [options]\n       score-sde export --from-score-sde <file> --config <name> <dir> [options]",
     )
-    .argument("<dir>", "folder to write, new or empty; it appears whole or not at all")
+    .showHelpAfterError("Run score-sde export --help to see the options.")
+    .description(
+      "Writes a model as a folder that this program and Diffusers load: configurations and weights as Diffusers writes them, byte for byte, and beside them unet/model.onnx (fp32) or unet/model_fp16.onnx for ONNX Runtime. A checkpoint of yang-song/score_sde becomes a folder that this program loads, with its SDE and its sampler.",
+    )
+    .argument("[model]", "Hub id or folder in Diffusers' layout; none with --from-score-sde")
+    .argument("[dir]", "folder to write, new or empty; it appears whole or not at all")
+    .optionsGroup("Checkpoints of score_sde:")
+    .option(
+      "--from-score-sde <file>",
+      "checkpoint_N.pth of its PyTorch version, or checkpoint_N of its JAX version",
+    )
+    .option(
+      "--config <name>",
+      "the configuration's name (score-sde configs lists them), or a JSON file with your own",
+    )
+    .option("--raw-weights", "the weights as they were last trained, not their running average")
     .optionsGroup("Output:")
     .addOption(dtypeOption("ONNX graphs to write", "fp32", "fp16", "both"))
     .option("--overwrite", "replace files in a folder that is not empty")
@@ -433,12 +451,55 @@ function addExport(program: Command): void {
 ${examples(
   "score-sde export google/ncsnpp-ffhq-256 ffhq-256 --dtype both",
   "score-sde sample ffhq-256 --dtype fp16 --out face.png",
+  "score-sde export --from-score-sde checkpoint_24.pth --config ve/cifar10_ncsnpp_continuous cifar10",
 )}
 
 ${exitCodesHelp}`,
     )
-    .action((model, dir, options) =>
-      run(options, async context => (await import("./export.ts")).exportModel(model, dir, options, context)),
+    .action((model: string | undefined, dir: string | undefined, options) => {
+      const { fromScoreSde, config, rawWeights } = options
+      const wrong = (message: string): never =>
+        command.error(`error: ${message}`, { exitCode: exitCodes.usage })
+      if (fromScoreSde === undefined) {
+        if (config !== undefined || rawWeights) wrong("--config and --raw-weights are for --from-score-sde")
+        if (model === undefined) wrong("missing required argument 'model'")
+        if (dir === undefined) wrong("missing required argument 'dir'")
+      } else {
+        if (config === undefined)
+          wrong("--from-score-sde needs --config: the name of the checkpoint's configuration")
+        if (model === undefined) wrong("missing required argument 'dir'")
+        if (dir !== undefined) wrong("too many arguments: with --from-score-sde there is only a folder")
+      }
+      return run(options, async context => {
+        const { exportCheckpoint, exportModel } = await import("./export.ts")
+        await (dir === undefined
+          ? exportCheckpoint(fromScoreSde, model!, options, context)
+          : exportModel(model!, dir, options, context))
+      })
+    })
+}
+
+function addConfigs(program: Command): void {
+  const command = program
+    .command("configs")
+    .summary("list score_sde's configurations, or show one as JSON")
+    .usage("[name] [options]")
+    .showHelpAfterError("Run score-sde configs --help to see the options.")
+    .description(
+      "Lists the configurations of yang-song/score_sde with what was published about them; with a name it prints that configuration as JSON, to start one of your own from.",
+    )
+    .argument("[name]", "configuration to print")
+  addGeneralOptions(command)
+  command
+    .addHelpText(
+      "after",
+      `
+${examples("score-sde configs", "score-sde configs ve/cifar10_ncsnpp_continuous > birds.json")}
+
+${exitCodesHelp}`,
+    )
+    .action((name: string | undefined, options) =>
+      run(options, async () => (await import("./configs.ts")).showConfigs(name)),
     )
 }
 

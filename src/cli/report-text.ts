@@ -1,3 +1,4 @@
+import { publishedLines } from "../pipelines/score-sde-card.ts"
 import { countOf, formatBytes, formatCount } from "./format.ts"
 import type { ClassReport, ModelReport, NetworkReport, WeightsReport } from "./model-report.ts"
 
@@ -17,6 +18,8 @@ export function formatReport(report: ModelReport): string {
       `${formatCount(network.parameters)} (${network.parameters.toLocaleString("en")})`,
     ])
   }
+  const origin = originLines(report.origin)
+  if (origin.length > 0) rows.push(["origin", ...origin])
   if (noise) rows.push(["noise", ...noiseLines(new Map(Object.entries(noise)))])
   rows.push(["weights", weights ? weightsLine(weights) : "none that could be loaded"])
   if (network?.memory) rows.push(["memory", ...memoryLines(network)])
@@ -37,9 +40,28 @@ function className({ class: name, supported }: ClassReport): string {
   return supported ? `${name}` : `${name ?? "unnamed"} (not supported)`
 }
 
-function networkLine({ blockOutChannels, timeEmbedding, classConditional }: NetworkReport): string {
+function networkLine(network: NetworkReport): string {
+  const { architecture, blockOutChannels, timeEmbedding, classConditional } = network
   const levels = `${countOf(blockOutChannels.length, "level")} of ${blockOutChannels.join(", ")} channels`
-  return `${levels}; ${timeEmbedding} time embedding${classConditional ? "; class-conditional" : ""}`
+  return [
+    architecture === null ? levels : `${architecture}, ${levels}`,
+    timeEmbedding === null ? "no time embedding" : `${timeEmbedding} time embedding`,
+    ...(classConditional ? ["class-conditional"] : []),
+  ].join("; ")
+}
+
+/** Where a model of score_sde came from, and what was published about its configuration. */
+function originLines(origin: ModelReport["origin"]): string[] {
+  if (origin === null) return []
+  const { checkpoint, config, step, weights, sha256 } = origin
+  const kind = weights && { ema: "averaged weights", raw: "weights as last trained" }[weights]
+  const facts = [config ?? "a configuration of its own", step && `step ${step}`, kind].filter(Boolean)
+  const published = publishedLines(config)
+  return [
+    `${checkpoint}: ${facts.join(", ")}`,
+    `SHA-256 ${sha256}`,
+    ...(published.length > 0 ? [`published: ${published.join(", ")}`] : []),
+  ]
 }
 
 function picturesLine({ pictures, channels }: NetworkReport): string {
@@ -50,6 +72,17 @@ function picturesLine({ pictures, channels }: NetworkReport): string {
 function noiseLines(config: ReadonlyMap<string, unknown>): string[] {
   const value = (key: string): string => String(config.get(key))
   const levels = `${value("numTrainTimesteps")} levels`
+  if (config.has("predictor")) {
+    const isVe = config.get("sde") === "vesde"
+    const range = isVe
+      ? `σ from ${value("sigmaMin")} to ${value("sigmaMax")}`
+      : `β from ${value("betaMin")} to ${value("betaMax")}`
+    const corrector = `${value("corrector")} (snr ${value("snr")}, ${value("nStepsEach")} a step)`
+    return [
+      `${value("sde")}, ${range}, ${levels}${config.get("continuous") ? ", continuous" : ""}`,
+      `${value("predictor")} with ${config.get("corrector") === "none" ? "no corrector" : corrector}`,
+    ]
+  }
   if (config.has("sigmaMax")) {
     const corrections = countOf(Number(config.get("correctSteps")), "correction")
     return [

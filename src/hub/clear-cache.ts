@@ -1,4 +1,3 @@
-import { clearStores, openRepoStore } from "#platform/repo-store"
 import { ScoreSdeError } from "../errors.ts"
 import { HubError } from "./errors.ts"
 import { isCommit, isRepoId, printable } from "./names.ts"
@@ -32,6 +31,7 @@ export async function clearCache(id?: string, options: ClearCacheOptions = {}): 
       hint: "Models in folders are not in the cache.",
     })
   }
+  const { clearStores, openRepoStore } = await import("#platform/repo-store")
   try {
     if (id === undefined) return { bytes: await clearStores(settings) }
     const store = openRepoStore({ ...settings, id })

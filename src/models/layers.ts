@@ -1,11 +1,11 @@
 import type { Value } from "../graph/builder.ts"
 import { GraphError } from "../graph/errors.ts"
-import { conv } from "../graph/ops/convolution.ts"
+import { type ConvolutionOptions, conv } from "../graph/ops/convolution.ts"
 import { add, gelu, max, mish, mul, relu, silu, sub } from "../graph/ops/elementwise.ts"
 import { linear as denseLinear, matmul } from "../graph/ops/matmul.ts"
 import { affineNormalization, instanceNormalization } from "../graph/ops/normalization.ts"
 import { reduceMean, reduceSumSquare, softmax } from "../graph/ops/reduction.ts"
-import { concat, reshape, transpose } from "../graph/ops/shape.ts"
+import { concat, reshape, slice, split, transpose } from "../graph/ops/shape.ts"
 import { formatShape } from "../graph/types.ts"
 
 // The parts that all networks here are made of. Each takes the prefix of its parameters' names first, as the
@@ -40,8 +40,53 @@ export function conv2d(name: string, x: Value, out: number, options: Conv2dOptio
   return builder.at(name, () => {
     const weight = builder.parameter(`${name}.weight`, [out, channels(x), kernel, kernel])
     const offset = bias ? scaled(builder.parameter(`${name}.bias`, [out]), gain) : undefined
-    return conv(x, scaled(weight, gain), offset, { stride, padding })
+    return convolve(x, scaled(weight, gain), offset, { stride, padding })
   })
+}
+
+export interface ConvolveOptions extends ConvolutionOptions {
+  /** An image that is added to the result. */
+  readonly onto?: Value
+}
+
+/**
+ * A convolution with given `weight` [M, C, k, k] and `bias` [M]. Of a large image that joins others, it is the sum of
+ * theirs, so that nothing has to join them.
+ */
+export function convolve(x: Value, weight: Value, bias?: Value, options: ConvolveOptions = {}): Value {
+  const { onto, ...window } = options
+  let start = 0
+  let result = onto
+  for (const [i, part] of partsOf(x).entries()) {
+    const end = start + channels(part)
+    const own = part === x ? weight : slice(weight, 1, start, end)
+    const image = conv(part, own, i === 0 ? bias : undefined, window)
+    result = result ? sum(result, image) : image
+    start = end
+  }
+  return result!
+}
+
+// Elements of an image from which on passes over memory cost more than the dozen small nodes that save some of them.
+const largeImage = 2 ** 20
+
+function isLarge(x: Value): boolean {
+  const [height, width] = imageSize(x)
+  return x.shape.length === 4 && channels(x) * height * width >= largeImage
+}
+
+// The images that a large one joins along the channels; itself alone where it joins none.
+function partsOf(x: Value): readonly Value[] {
+  const { builder } = x
+  const node = isLarge(x) ? builder.producer(x) : undefined
+  const axis = node?.op === "Concat" ? node.attributes.axis : undefined
+  return axis?.kind === "int" && axis.value === 1 ? node!.inputs.map(name => builder.value(name)) : [x]
+}
+
+/** `change` of an image, element by element: of a large one that joins others, of each of them, to be joined later. */
+export function eachPart(x: Value, change: (part: Value, index: number) => Value): Value {
+  const [first, ...others] = partsOf(x).map(change)
+  return others.length === 0 ? first! : concat([first!, ...others], 1)
 }
 
 /** The sum of two images of one shape; sizes of 1 are not repeated. */
@@ -102,7 +147,6 @@ export function normalizeGroups(
   affine?: ChannelAffine,
 ): Value {
   const count = channels(x)
-  const [height, width] = imageSize(x)
   if (count % options.groups !== 0) {
     throw new GraphError(
       "GRAPH_SHAPE",
@@ -110,12 +154,9 @@ export function normalizeGroups(
     )
   }
   // float16 can't hold the squares' sums, and their difference would be nothing but its rounding.
-  const byStatistics = x.builder.precision === "float32" && count * height * width >= largeImage
+  const byStatistics = x.builder.precision === "float32" && isLarge(x)
   return (byStatistics ? normByStatistics : normByGroups)(x, options, affine)
 }
-
-// Elements of an image from which on passes over memory cost more than the dozen small nodes that save some of them.
-const largeImage = 2 ** 20
 
 type Norm = (x: Value, options: GroupNormOptions, affine: ChannelAffine | undefined) => Value
 
@@ -132,7 +173,6 @@ const normByGroups: Norm = (x, { groups, epsilon, offset }, affine) => {
 
 // Reads the image twice for the means per channel, does the rest on vectors, and writes the image once.
 const normByStatistics: Norm = (x, { groups, epsilon, offset }, affine) => {
-  const [height, width] = imageSize(x)
   const { mean, meanSquare } = channelMeans(x)
   const grouped = (vectors: Value): Value => reshape(vectors, [...vectors.shape.slice(0, -1), groups, -1])
   // Means of x + o and its square: m + o, and q + o(2m + o).
@@ -144,16 +184,24 @@ const normByStatistics: Norm = (x, { groups, epsilon, offset }, affine) => {
   // The difference is off by about 1e-7 of its terms. Where it is no more than that, the floor keeps it from blowing
   // the result up: an image that is flat to six digits counts as flat.
   const variance = max(sub(groupSquare, mul(groupMean, groupMean)), mul(groupSquare, 2 ** -20))
-  // All pictures of the batch become channels of one, since the operator takes one number per channel.
   const zeros = mul(grouped(mean), 0)
-  const flat = (vectors: Value): Value => reshape(vectors, [-1])
-  const vectors = {
-    scale: flat(add(zeros, affine ? grouped(affine.weight) : 1)),
-    bias: flat(affine ? add(zeros, grouped(affine.bias)) : zeros),
-    mean: flat(offset ? sub(groupMean, grouped(offset)) : add(zeros, groupMean)),
-    variance: flat(add(zeros, variance)),
+  const sizes = partsOf(x).map(channels)
+  // One piece for each part of the image.
+  const pieces = (vectors: Value): readonly Value[] => {
+    if (sizes.length === 1) return [reshape(vectors, [-1])]
+    const perPart = split(reshape(vectors, mean.shape), 1, sizes)
+    return perPart.map(piece => reshape(piece, [-1]))
   }
-  return reshape(affineNormalization(reshape(x, [1, -1, height, width]), vectors, epsilon), x.shape)
+  const scales = pieces(add(zeros, affine ? grouped(affine.weight) : 1))
+  const biases = pieces(affine ? add(zeros, grouped(affine.bias)) : zeros)
+  const means = pieces(offset ? sub(groupMean, grouped(offset)) : add(zeros, groupMean))
+  const variances = pieces(add(zeros, variance))
+  return eachPart(x, (part, i) => {
+    const [scale, bias, mean, variance] = [scales[i]!, biases[i]!, means[i]!, variances[i]!]
+    // All pictures of the batch become channels of one, since the operator takes one number per channel.
+    const flat = reshape(part, [1, -1, ...imageSize(x)])
+    return reshape(affineNormalization(flat, { scale, bias, mean, variance }, epsilon), part.shape)
+  })
 }
 
 // Means of every channel and of its square, [N, C] each; those of joined images are joined, not computed again.
@@ -162,8 +210,8 @@ function channelMeans(x: Value): { readonly mean: Value; readonly meanSquare: Va
   const [, width] = imageSize(x)
   // First along the rows, then over them: sums of a million terms would lose three digits.
   const options = { keepDims: false }
-  const node = builder.producer(x)
-  const parts = node?.op === "Concat" ? node.inputs.map(name => channelMeans(builder.value(name))) : undefined
+  const joined = partsOf(x)
+  const parts = joined.length > 1 ? joined.map(channelMeans) : undefined
   const join = (values: readonly Value[]): Value => concat(values as [Value, ...Value[]], 1)
   return {
     mean: builder.shared(`mean of ${x.name}`, () =>
@@ -194,7 +242,7 @@ const activations: ReadonlyMap<string, (x: Value) => Value> = new Map<Activation
  */
 export function activation(name: string): (x: Value) => Value {
   const found = activations.get(name.toLowerCase())
-  if (found) return found
+  if (found) return x => eachPart(x, found)
   const known = [...activations.keys()].join(", ")
   throw new GraphError("GRAPH_STRUCTURE", `There is no activation function "${name}"; there are ${known}.`)
 }

@@ -1,12 +1,13 @@
 import type { Value } from "../graph/builder.ts"
 import { relu, silu } from "../graph/ops/elementwise.ts"
+import { eachPart } from "./layers.ts"
 
 /** The activation functions that score_sde's configurations can name. */
 export const nonlinearities: Readonly<Record<Nonlinearity, (x: Value) => Value>> = {
   elu: x => sloped(x, "Elu", 1),
   relu,
   lrelu: x => sloped(x, "LeakyRelu", 0.2),
-  swish: silu,
+  swish: x => eachPart(x, silu),
 }
 
 export type Nonlinearity = "elu" | "relu" | "lrelu" | "swish"

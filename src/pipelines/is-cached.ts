@@ -4,7 +4,6 @@ import { type ModelLocation, openRepo } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
 import { checkDType } from "../models/network-session.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
-import { parseShardIndex } from "../weights/shard-index.ts"
 import type { PipelineOptions } from "./diffusion-pipeline.ts"
 
 const indexFile = "model_index.json"
@@ -60,6 +59,7 @@ function neededFiles(listing: FileListing, options: PipelineOptions): string[] |
 async function shardsOf(repo: Repo, files: readonly string[]): Promise<string[]> {
   const index = files.find(path => path.endsWith(".json") && path.includes(".index."))
   if (index === undefined) return []
+  const { parseShardIndex } = await import("../weights/shard-index.ts")
   const folder = index.slice(0, index.lastIndexOf("/") + 1)
   const { shards } = parseShardIndex(index, await repo.readText(index, maxShardIndexBytes))
   return [...shards].map(name => folder + name)

@@ -3,6 +3,7 @@ import { ConfigError } from "../config/errors.ts"
 import { describeJson } from "../config/json.ts"
 import { DDIMScheduler } from "./ddim.ts"
 import { DDPMScheduler } from "./ddpm.ts"
+import { KarrasVeScheduler } from "./karras-ve.ts"
 import { ScoreSdeScheduler } from "./score-sde.ts"
 import { ScoreSdeVeScheduler } from "./score-sde-ve.ts"
 import { ScoreSdeVpScheduler } from "./score-sde-vp.ts"
@@ -13,6 +14,7 @@ export type AnyScheduler =
   | ScoreSdeVpScheduler
   | DDPMScheduler
   | DDIMScheduler
+  | KarrasVeScheduler
   | ScoreSdeScheduler
 
 /** A scheduler class, as far as a loader needs it. */
@@ -29,6 +31,7 @@ export const schedulerClasses: ReadonlyMap<string, SchedulerClass> = new Map<str
   ["ScoreSdeVpScheduler", ScoreSdeVpScheduler],
   ["DDPMScheduler", DDPMScheduler],
   ["DDIMScheduler", DDIMScheduler],
+  ["KarrasVeScheduler", KarrasVeScheduler],
   ["VeSdeScheduler", ScoreSdeVeScheduler],
   ["ScoreSdeScheduler", ScoreSdeScheduler],
 ])

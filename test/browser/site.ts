@@ -21,6 +21,8 @@ const types: Readonly<Record<string, string>> = {
 }
 
 export interface SiteOptions {
+  /** Whether the library is served, which may have to be bundled first. Default true. */
+  readonly library?: boolean
   /** Whether pages are cross-origin isolated, which threads in WebAssembly need. Default true. */
   readonly isolated?: boolean
   /** The `Content-Security-Policy` of every response. */
@@ -42,13 +44,12 @@ export interface Site extends AsyncDisposable {
  * `/ort`, and this repository's models at `/models`.
  */
 export async function startSite(options: SiteOptions = {}): Promise<Site> {
-  const { isolated = true, contentSecurityPolicy, files = {} } = options
+  const { library = true, isolated = true, contentSecurityPolicy, files = {} } = options
   const ort = join(root, "node_modules/onnxruntime-web/dist")
-  const library = await bundledLibrary()
   const places: Readonly<Record<string, string | Uint8Array | { readonly folder: string }>> = {
     "/": "<!doctype html><html lang=en><title>score-sde</title>",
     "/favicon.ico": "",
-    "/lib": { folder: library },
+    ...(library && { "/lib": { folder: await bundledLibrary() } }),
     "/ort": { folder: ort },
     "/models": { folder: join(root, "models") },
     ...files,

@@ -20,7 +20,7 @@ describe("score-sde", () => {
 
   it("shows examples and exit codes in the help of every command", async () => {
     const flows = [["likelihood"], ["encode"], ["decode"], ["interpolate"]]
-    const commands = [[], ["sample"], ["info"], ["export"], ["run"], ...flows]
+    const commands = [[], ["sample"], ["info"], ["export"], ["run"], ["configs"], ...flows]
     const helps = await Promise.all(commands.map(command => scoreSde([...command, "--help"])))
     for (const { code, stdout } of helps) {
       expect(code).toBe(0)

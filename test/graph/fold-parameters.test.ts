@@ -3,12 +3,13 @@ import { GraphBuilder } from "../../src/graph/builder.ts"
 import { conv } from "../../src/graph/ops/convolution.ts"
 import { add, mul } from "../../src/graph/ops/elementwise.ts"
 import { linear } from "../../src/graph/ops/matmul.ts"
-import { reshape } from "../../src/graph/ops/shape.ts"
+import { reshape, slice } from "../../src/graph/ops/shape.ts"
 import { foldParameters } from "../../src/graph/optimize/fold-parameters.ts"
 import type { Graph } from "../../src/graph/types.ts"
 import { irregular, maxDifference, runGraph, weightsFrom } from "./run-graph.ts"
 
 const weights = weightsFrom({ w: irregular([4, 6], 3).data, b: irregular([4], 4).data })
+const images = { x: irregular([2, 4, 3, 3]) }
 const feeds = { x: irregular([2, 6, 3, 3]), v: irregular([2, 6], 2) }
 
 function network(): Graph {
@@ -43,6 +44,18 @@ test("what is done to weights alone becomes a weight that is derived from them",
   // Scaling by several numbers in turn rounds after each, as the operators would.
   const values = derived[0]!.compute([Float32Array.of(0.1)])
   expect(values[0]).toBe(Math.fround(Math.fround(Math.fround(0.1) * Math.fround(0.3)) * Math.fround(0.7)))
+})
+
+test("a range of a weight is cut out once", async () => {
+  const g = new GraphBuilder("test")
+  const x = g.input("x", "float32", ["batch", 4, 3, 3])
+  const w = mul(reshape(g.parameter("w", [4, 6]), [4, 6, 1, 1]), 0.5)
+  const b = g.parameter("b", [4])
+  const graph = g.build({ y: conv(x, slice(w, 1, 1, 5)), z: add(slice(b, 0, 1, 4), 1) })
+  const folded = foldParameters(graph)
+  expect(folded.nodes.map(node => node.op)).toEqual(["Conv", "Add"])
+  const [before, after] = [await runGraph(graph, images, weights), await runGraph(folded, images, weights)]
+  for (const name of ["y", "z"]) expect(maxDifference(after[name], before[name])).toBe(0)
 })
 
 test("inputs, constants and outputs are not touched", () => {

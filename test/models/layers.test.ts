@@ -1,10 +1,12 @@
 import { describe, expect, test } from "vitest"
 import { GraphBuilder, type Value } from "../../src/graph/builder.ts"
+import { add } from "../../src/graph/ops/elementwise.ts"
 import { concat } from "../../src/graph/ops/shape.ts"
 import type { Graph } from "../../src/graph/types.ts"
 import {
   activation,
   conv2d,
+  convolve,
   type GroupNormOptions,
   groupNorm,
   linear,
@@ -197,6 +199,54 @@ describe("layers", () => {
     expect(one.y!.shape).toEqual([1, 3, 5, 5])
     const doubled = (half.y!.data as Float32Array).map(value => 2 * value)
     expect(maxDifference(one.y, { ...one.y!, data: doubled } as Tensor)).toBeLessThan(1e-6)
+  })
+
+  test("a large joined image is never made: its parts are normalised, activated and convolved, and added up", async () => {
+    const side = 256
+    const define = (define: (x: Value) => Value): Graph => {
+      const builder = g()
+      const parts = [8, 4, 4].map((count, i) =>
+        builder.input(`p${i}`, "float32", ["batch", count, side, side]),
+      )
+      const joined = concat(parts as [Value, ...Value[]], 1)
+      return builder.build({ y: define(joined) })
+    }
+    const block = (x: Value): Value => {
+      const h = conv2d("c", activation("silu")(groupNorm("n", x, { groups: 4, epsilon: 1e-6 })), 2)
+      const { builder } = x
+      const kernel = builder.parameter("s.weight", [2, 16, 1, 1])
+      return convolve(x, kernel, builder.parameter("s.bias", [2]), { onto: h })
+    }
+    const graph = define(block)
+    expect(graph.nodes.filter(node => node.op === "Conv")).toHaveLength(6)
+    // Vectors are joined, images are not.
+    const ranks = graph.nodes
+      .filter(node => node.op === "Concat")
+      .map(({ outputs }) => graph.types.get(outputs[0]!))
+    for (const type of ranks) expect(type!.shape).toHaveLength(2)
+
+    const weights = weightsFrom({
+      "n.weight": irregular([16]).data,
+      "n.bias": irregular([16], 2).data,
+      "c.weight": irregular([2, 16, 3, 3], 3).data,
+      "c.bias": irregular([2], 4).data,
+      "s.weight": irregular([2, 16, 1, 1], 5).data,
+      "s.bias": irregular([2], 6).data,
+    })
+    const feeds = Object.fromEntries(
+      [8, 4, 4].map((count, i) => [`p${i}`, irregular([2, count, side, side], 7 + i)]),
+    )
+    // Behind another node the joined image is one like any other.
+    const [{ y }, whole] = [
+      await runGraph(graph, feeds, weights),
+      await runGraph(
+        define(x => block(add(x, 0))),
+        feeds,
+        weights,
+      ),
+    ]
+    expect(y!.shape).toEqual([2, 2, side, side])
+    expect(maxDifference(y, whole.y)).toBeLessThan(2e-4)
   })
 
   test("a fully connected layer is x·Wᵀ + b", async () => {

@@ -17,6 +17,7 @@ const config = {
   down_block_types: ["DownBlock2D"],
   up_block_types: ["UpBlock2D"],
   norm_num_groups: 2,
+  attention_head_dim: 4,
 }
 
 /** A VE model whose network is an ONNX graph written by hand: the exact score −(x − mean)/(std² + σ²). */

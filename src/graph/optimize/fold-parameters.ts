@@ -41,8 +41,31 @@ const folds: ReadonlyMap<string, Fold> = new Map<string, Fold>([
       return values => values.map(value => value * factor)
     },
   ],
+  ["Slice", sliceFold],
   ["Reshape", (node, weight) => (node.inputs[0] === weight.name ? values => values : undefined)],
 ])
+
+// A range along one axis, with the weight's other dimensions whole.
+function sliceFold(node: Node, weight: Weight, graph: Graph): Compute | undefined {
+  if (node.inputs[0] !== weight.name) return undefined
+  const [start, end, axis, step] = node.inputs.slice(1).map(name => {
+    const initializer = graph.initializers.get(name)
+    const numbers = initializer?.kind === "constant" ? Array.from(initializer.tensor.data, Number) : []
+    return numbers.length === 1 ? numbers[0]! : Number.NaN
+  })
+  const size = weight.shape[axis!]
+  if (size === undefined || step !== 1 || !(start! >= 0 && start! < end! && end! <= size)) return undefined
+  const inner = elementCount(weight.shape.slice(axis! + 1))
+  const [from, length, stride] = [start! * inner, (end! - start!) * inner, size * inner]
+  return values => {
+    const kept = new Float32Array((values.length / stride) * length)
+    for (let row = 0; row * stride < values.length; row++) {
+      const first = row * stride + from
+      kept.set(values.subarray(first, first + length), row * length)
+    }
+    return kept
+  }
+}
 
 function isWeight(initializer: Initializer | undefined): initializer is Weight {
   return initializer !== undefined && initializer.kind !== "constant"

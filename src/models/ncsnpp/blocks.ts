@@ -1,9 +1,8 @@
 import type { Value } from "../../graph/builder.ts"
-import { conv } from "../../graph/ops/convolution.ts"
 import { add } from "../../graph/ops/elementwise.ts"
 import { concat } from "../../graph/ops/shape.ts"
 import type { ConvResampling } from "../conv-resampling.ts"
-import { channels, conv2d, groupNorm, linear, scaled } from "../layers.ts"
+import { channels, conv2d, convolve, groupNorm, linear, scaled } from "../layers.ts"
 import type { ModuleNames } from "../module-names.ts"
 import { ninAttention, ninWeights, type PointwiseWeights } from "../nin.ts"
 import type { Resampling } from "../resampling.ts"
@@ -66,8 +65,10 @@ function residual(
 
   const { weight, bias } = shortcutWeights(name, x.value, out, context)
   const [kernel, shift] = [scaled(weight, x.scale * gain), scaled(bias, gain)]
-  const shortcut = resampling ? resampling.pointwise(x.value, kernel, shift) : conv(x.value, kernel, shift)
-  return { value: add(shortcut, residue), scale }
+  const value = resampling
+    ? add(resampling.pointwise(x.value, kernel, shift), residue)
+    : convolve(x.value, kernel, shift, { onto: residue })
+  return { value, scale }
 }
 
 function shortcutWeights(name: string, x: Value, out: number, { shortcut }: BlockContext): PointwiseWeights {
@@ -103,7 +104,7 @@ export function resampledConv(
   const weight = builder.parameter(`${name}.weight`, [out, channels(x.value), 3, 3])
   const bias = builder.parameter(`${name}.bias`, [out])
   const value = builder.at(name, () =>
-    conv(prepare(x.value), scaled(weight, x.scale / scale), scaled(bias, 1 / scale), window),
+    convolve(prepare(x.value), scaled(weight, x.scale / scale), scaled(bias, 1 / scale), window),
   )
   return { value, scale }
 }

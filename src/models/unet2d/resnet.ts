@@ -1,8 +1,17 @@
 import type { Value } from "../../graph/builder.ts"
-import { conv } from "../../graph/ops/convolution.ts"
 import { add, mul, silu } from "../../graph/ops/elementwise.ts"
 import { concat, reshape, split } from "../../graph/ops/shape.ts"
-import { activation, channels, conv2d, groupNorm, linear, scaled, selfAttention, sum } from "../layers.ts"
+import {
+  activation,
+  channels,
+  conv2d,
+  convolve,
+  groupNorm,
+  linear,
+  scaled,
+  selfAttention,
+  sum,
+} from "../layers.ts"
 import type { Resampling } from "../resampling.ts"
 import type { UNet2DConfig } from "./config.ts"
 
@@ -75,17 +84,17 @@ function resnet(name: string, x: Features, context: BlockContext, options: Resne
   const scale = shortcutConv ? (options.outScale ?? 1) : x.scale / divisor
   const gain = 1 / (divisor * scale)
   const residue = conv2d(`${name}.conv2`, act(conditioned), out, { gain })
-  let shortcut: Value
   if (shortcutConv) {
     const { builder } = x.value
     const weight = builder.parameter(`${name}.conv_shortcut.weight`, [out, channels(x.value), 1, 1])
     const kernel = scaled(weight, x.scale * gain)
     const bias = scaled(builder.parameter(`${name}.conv_shortcut.bias`, [out]), gain)
-    shortcut = resampling ? resampling.pointwise(x.value, kernel, bias) : conv(x.value, kernel, bias)
-  } else {
-    shortcut = resized(x.value)
+    const value = resampling
+      ? sum(resampling.pointwise(x.value, kernel, bias), residue)
+      : convolve(x.value, kernel, bias, { onto: residue })
+    return { value, scale }
   }
-  return { value: sum(shortcut, residue), scale }
+  return { value: sum(resized(x.value), residue), scale }
 }
 
 /** Factors (around 1) and summands for `count` channels that the layer `name` makes of an embedding: [N, C, 1, 1] both. */

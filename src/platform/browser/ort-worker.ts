@@ -3,7 +3,8 @@ import { OrtExecutor } from "../../runtime/ort-executor.ts"
 import { serve } from "../../runtime/worker-server.ts"
 import { loadOrt } from "./ort.ts"
 
-// Where a bundler has put ONNX Runtime into this file, its threads start with it too; they are told by their name.
+// Where a bundler has put ONNX Runtime into this file, its threads start with it too; they are told by their name, and
+// need nothing else.
 if (self.name === "score-sde") {
   serve(
     {
@@ -12,4 +13,6 @@ if (self.name === "score-sde") {
     },
     new OrtExecutor(loadOrt),
   )
+} else {
+  void import("onnxruntime-web/webgpu")
 }
