@@ -162,13 +162,20 @@ type Norm = (x: Value, options: GroupNormOptions, affine: ChannelAffine | undefi
 
 const normByGroups: Norm = (x, { groups, epsilon, offset }, affine) => {
   const { builder } = x
-  const perChannel = (vector: Value): Value => reshape(vector, [channels(x), 1, 1])
   const shifted = offset ? add(x, reshape(offset, [...offset.shape, 1, 1])) : x
-  const one = builder.constant("float32", [groups], new Float32Array(groups).fill(1))
-  const zero = builder.constant("float32", [groups], new Float32Array(groups))
+  const filled = (count: number, number: number): Value =>
+    builder.shared(`${count} times ${number}`, () =>
+      builder.constant("float32", [count], new Float32Array(count).fill(number)),
+    )
   const grouped = reshape(shifted, [x.shape[0]!, groups, -1])
-  const normalized = reshape(instanceNormalization(grouped, one, zero, epsilon), x.shape)
-  return affine ? add(mul(normalized, perChannel(affine.weight)), perChannel(affine.bias)) : normalized
+  const normalized = reshape(
+    instanceNormalization(grouped, filled(groups, 1), filled(groups, 0), epsilon),
+    x.shape,
+  )
+  if (!affine) return normalized
+  // Factor and summand in one node.
+  const [mean, variance] = [filled(channels(x), 0), filled(channels(x), 1)]
+  return affineNormalization(normalized, { scale: affine.weight, bias: affine.bias, mean, variance }, 0)
 }
 
 // Reads the image twice for the means per channel, does the rest on vectors, and writes the image once.
