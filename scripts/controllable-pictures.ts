@@ -17,8 +17,8 @@ import { enlarge } from "./enlarge.ts"
 
 const side = 32
 const scale = 3
-const numInferenceSteps = 100
-const numImagesPerInput = 4
+const numInferenceSteps = 60
+const numImagesPerInput = 3
 
 const terminal = new Terminal()
 await using pipe = await DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32")
@@ -59,7 +59,7 @@ const pictures: Readonly<Record<string, () => Promise<readonly Image[]>>> = {
     const { numImagesPerInput: _, ...rest } = settings()
     const made: Image[] = []
     for (const label of [0, 1]) {
-      const { images } = await guided({ ...rest, classLabels: label, batchSize: 5, guidanceScale: 1 })
+      const { images } = await guided({ ...rest, classLabels: label, batchSize: 4, guidanceScale: 1 })
       made.push(...images)
     }
     return made
@@ -95,7 +95,7 @@ for (const name of asked.length > 0 ? asked : Object.keys(pictures)) {
   const images = await pictures[name]!()
   terminal.endProgress()
   const path = `docs/images/${name}.png`
-  await enlarge(makeGrid(images, { columns: 5 }), scale).save(path)
+  await enlarge(makeGrid(images, { columns: 4 }), scale).save(path)
   console.log(`${path} in ${formatSeconds((performance.now() - start) / 1000)}`)
 }
 

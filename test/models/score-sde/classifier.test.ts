@@ -3,13 +3,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { gatherStrided } from "../../../src/arrays/strided.ts"
-import { parameterShapes } from "../../../src/models/checkpoint.ts"
 import { ModuleNames } from "../../../src/models/module-names.ts"
 import { NoiseConditionalClassifier } from "../../../src/models/wideresnet/classifier.ts"
 import { type WideResnetConfig, wideResnetGraph } from "../../../src/models/wideresnet/network.ts"
 import { elementCount, type Tensor } from "../../../src/tensor.ts"
-import { writeSafetensors } from "../../../src/weights/safetensors-writer.ts"
-import { camelCase, errorsOf, hashInput, hashWeights, type NetworkCase, readCases } from "./case.ts"
+import { camelCase, errorsOf, hashInput, type NetworkCase, readCases } from "./case.ts"
+import { classifierSafetensors, classifierTensors } from "./classifier-file.ts"
 import { flaxBytes, type Tree } from "./flax-writer.ts"
 
 const network = readCases<NetworkCase>("networks").find(({ name }) => name === "wideresnet")!
@@ -25,36 +24,14 @@ const sigma = Float32Array.from(expected!.sigma)
 const options = { imageSize: 16, device: "cpu", worker: false, threads: 1 } as const
 
 const names = new ModuleNames()
-const shapes = parameterShapes(wideResnetGraph(config, names))
-const weights = hashWeights(shapes)
-
-async function read(name: string): Promise<Tensor<"float32">> {
-  const shape = shapes.get(name)!
-  const data = new Float32Array(elementCount(shape))
-  await weights.readFloat32Into(name, data)
-  return { dtype: "float32", shape, data }
-}
-
-async function safetensors(prefix = "", leaveOut?: string): Promise<Uint8Array> {
-  const tensors = [...shapes]
-    .filter(([name]) => name !== leaveOut)
-    .map(([name, shape]) => ({
-      name: prefix + name,
-      dtype: "float32" as const,
-      shape,
-      read: () => read(name),
-    }))
-  const chunks: Uint8Array[] = []
-  for await (const chunk of writeSafetensors(tensors, {})) chunks.push(Uint8Array.from(chunk))
-  return Buffer.concat(chunks)
-}
+wideResnetGraph(config, names)
 
 /** The same weights in the layout of Flax. */
 async function flax(): Promise<Uint8Array> {
   const tree: Record<string, unknown> = {}
-  for (const [name, shape] of shapes) {
+  for await (const [name, { shape, data: values }] of classifierTensors(config)) {
     const place = names.flax(name, shape)
-    let { data } = await read(name)
+    let data = values
     if (place.order) {
       const strides = shape.map((_, axis) => elementCount(shape.slice(axis + 1)))
       const moved = place.shape.map((_, axis) => strides[place.order!.indexOf(axis)]!)
@@ -73,9 +50,9 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "score-sde-classifier-"))
   await mkdir(join(folder, "flax"))
-  await writeFile(join(folder, "classifier.safetensors"), await safetensors())
-  await writeFile(join(folder, "parallel.bin"), await safetensors("module."))
-  await writeFile(join(folder, "cut.pth"), await safetensors("", "Dense_1.bias"))
+  await writeFile(join(folder, "classifier.safetensors"), await classifierSafetensors(config))
+  await writeFile(join(folder, "parallel.bin"), await classifierSafetensors(config, { prefix: "module." }))
+  await writeFile(join(folder, "cut.pth"), await classifierSafetensors(config, { leaveOut: "Dense_1.bias" }))
   await writeFile(join(folder, "flax/checkpoint_2"), "this is no checkpoint")
   await writeFile(join(folder, "flax/checkpoint_10"), await flax())
 })
