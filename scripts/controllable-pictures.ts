@@ -48,7 +48,11 @@ const pictures: Readonly<Record<string, () => Promise<readonly Image[]>>> = {
   },
   async upscale() {
     const small = originals.map(image => averaged(image, 4))
-    const { images } = await new ScoreSdeUpscalePipeline(pipe)({ image: small, ...settings() })
+    const { images } = await new ScoreSdeUpscalePipeline(pipe)({
+      image: small,
+      ...settings(),
+      numInferenceSteps: 150,
+    })
     return rows(
       small.map(image => enlarge(image, 4)),
       images,
@@ -59,7 +63,13 @@ const pictures: Readonly<Record<string, () => Promise<readonly Image[]>>> = {
     const { numImagesPerInput: _, ...rest } = settings()
     const made: Image[] = []
     for (const label of [0, 1]) {
-      const { images } = await guided({ ...rest, classLabels: label, batchSize: 4, guidanceScale: 1 })
+      const { images } = await guided({
+        ...rest,
+        classLabels: label,
+        batchSize: 4,
+        sampler: "heun",
+        numInferenceSteps: 25,
+      })
       made.push(...images)
     }
     return made
