@@ -1,4 +1,4 @@
-// Makes the pictures of docs/controllable.md: npx tsx scripts/controllable-pictures.ts [inpaint|colorize|upscale|guide …]
+// Makes the pictures of docs/controllable.md: npx tsx scripts/controllable-pictures.ts [inpaint|colorize|upscale …]
 import { formatSeconds } from "../src/cli/format.ts"
 import { SamplingProgress } from "../src/cli/sampling-progress.ts"
 import { Terminal } from "../src/cli/terminal.ts"
@@ -6,9 +6,7 @@ import {
   DiffusionPipeline,
   Image,
   makeGrid,
-  type NoisyClassifier,
   type RestorationSettings,
-  ScoreSdeClassConditionalPipeline,
   ScoreSdeColorizationPipeline,
   ScoreSdeInpaintPipeline,
   ScoreSdeUpscalePipeline,
@@ -57,45 +55,6 @@ const pictures: Readonly<Record<string, () => Promise<readonly Image[]>>> = {
       small.map(image => enlarge(image, 4)),
       images,
     )
-  },
-  async guide() {
-    const guided = new ScoreSdeClassConditionalPipeline(pipe, { classifier: redOrBlue })
-    const { numImagesPerInput: _, ...rest } = settings()
-    const made: Image[] = []
-    for (const label of [0, 1]) {
-      const { images } = await guided({
-        ...rest,
-        classLabels: label,
-        batchSize: 4,
-        sampler: "heun",
-        numInferenceSteps: 25,
-      })
-      made.push(...images)
-    }
-    return made
-  },
-}
-
-/** The example of docs/controllable.md: red or blue, by the mean of a picture's channels. */
-const redOrBlue: NoisyClassifier = {
-  numClasses: 2,
-  async gradient(x, sigma, labels) {
-    const [, , height = 1, width = 1] = x.shape
-    const plane = height * width
-    const data = new Float32Array(x.data.length)
-    for (const [n, label] of labels.entries()) {
-      const start = 3 * plane * n
-      const mean = (c: number) =>
-        x.data.subarray(start + c * plane, start + (c + 1) * plane).reduce((a, b) => a + b, 0) / plane
-      // Noise moves the difference of two means by σ·√(2/plane); among the model's pictures it varies by about 0.1.
-      const variance = 0.1 ** 2 + (2 * sigma[n]! ** 2) / plane
-      const logit = (0.4 * (mean(2) - mean(0))) / variance
-      const slope = (label === 1 ? 1 : -1) / (1 + Math.exp(label === 1 ? logit : -logit))
-      const step = (slope * 0.4) / variance / plane
-      data.fill(-step, start, start + plane)
-      data.fill(step, start + 2 * plane, start + 3 * plane)
-    }
-    return { ...x, data }
   },
 }
 
