@@ -1,12 +1,20 @@
 import { readdir, readFile, truncate } from "node:fs/promises"
 import { join } from "node:path"
 import { afterEach, describe, expect, it, vi } from "vitest"
+import { createConfig } from "../../src/config/config.ts"
+import { encodeWithExternalData } from "../../src/graph/encode.ts"
+import { fillWeights, weightLayout } from "../../src/graph/weight-layout.ts"
+import { parameterShapes } from "../../src/models/checkpoint.ts"
+import { inferenceGraph } from "../../src/models/conversion.ts"
+import { unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
+import { unet2dGraph } from "../../src/models/unet2d/network.ts"
 import { DiffusionPipeline, type PipelineOptions } from "../../src/pipelines/diffusion-pipeline.ts"
 import { TorchGenerator } from "../../src/random/torch-generator.ts"
 import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
 import { filesBelow, hideHubEnvironment, temporaryFolder, temporaryHub } from "../hub/hub-fixtures.ts"
-import type { HubServer } from "../hub-server/hub-server.ts"
-import { plainJson } from "./tiny-model.ts"
+import type { HubServer, HubServerOptions } from "../hub-server/hub-server.ts"
+import { formulaWeights } from "../models/formula-weights.ts"
+import { formulaSafetensors, plainConfig, plainJson } from "./tiny-model.ts"
 
 hideHubEnvironment()
 afterEach(() => void vi.unstubAllEnvs())
@@ -35,8 +43,8 @@ interface World {
   load(options?: PipelineOptions): Promise<DiffusionPipeline>
 }
 
-async function world(): Promise<World> {
-  const server = await temporaryHub({ repos })
+async function world(options: HubServerOptions = {}): Promise<World> {
+  const server = await temporaryHub({ repos, ...options })
   const cacheDir = await temporaryFolder()
   const load = (options: PipelineOptions = {}) =>
     DiffusionPipeline.fromPretrained("google/ddpm-plain", {
@@ -114,6 +122,124 @@ describe("a repository with nothing but PyTorch weights", () => {
     const worst = Math.max(...a!.data.map((x, i) => Math.abs(x - b!.data[i]!)))
     expect(worst / largest).toBeLessThan(1e-2)
     expect(worst).toBeGreaterThan(0)
+  })
+})
+
+function fetched(server: HubServer): string[] {
+  const paths = server.requests.flatMap(({ server: name, url }) => {
+    const path = name === "hub" ? /\/resolve\/[^/]+\/([^?]+)/.exec(url)?.[1] : undefined
+    return path === undefined ? [] : [path]
+  })
+  return [...new Set(paths)].sort()
+}
+
+describe("a repository with ONNX graphs", () => {
+  const published = async (dtype: "fp32" | "fp16") => {
+    const config = createConfig(unet2dConfigSpec, plainConfig)
+    const graph = inferenceGraph(unet2dGraph, config, [8, 8], dtype)
+    const layout = weightLayout(graph)
+    const name = dtype === "fp16" ? "model_fp16.onnx" : "model.onnx"
+    const weights = formulaWeights(parameterShapes(unet2dGraph(config, [8, 8])))
+    return {
+      [`unet/${name}`]: Buffer.from(encodeWithExternalData(graph, `${name}_data`, layout)),
+      [`unet/${name}_data`]: Buffer.from(await fillWeights(layout, weights)),
+    }
+  }
+
+  it("gives them, and no more than what is needed of them", async () => {
+    const { "config.json": config, "scheduler_config.json": scheduler, ...rest } = files
+    const both = {
+      "model_index.json": rest["model_index.json"],
+      "scheduler/scheduler_config.json": scheduler,
+      "unet/config.json": config,
+      "unet/diffusion_pytorch_model.bin": rest["diffusion_pytorch_model.bin"],
+      ...(await published("fp32")),
+      ...(await published("fp16")),
+    }
+    const { server, cacheDir, load } = await world({ repos: { "google/ddpm-plain": { files: both } } })
+    await using single = await load()
+    await expectPicture(single)
+    const common = ["model_index.json", "scheduler/scheduler_config.json", "unet/config.json"]
+    expect(fetched(server)).toEqual([...common, "unet/model.onnx", "unet/model.onnx_data"])
+
+    server.reset()
+    await using half = await load({ dtype: "fp16" })
+    expect(fetched(server)).toEqual(["unet/model_fp16.onnx", "unet/model_fp16.onnx_data"])
+    expect(half.unet.dtype).toBe("fp16")
+    // Nothing was made here: what lies there are the files of the Hub.
+    expect((await converted(cacheDir)).every(path => /\/unet\/model(_fp16)?\.onnx(_data)?$/.test(path))).toBe(
+      true,
+    )
+  })
+})
+
+describe("options of the Hub", () => {
+  it("reach it together: a variant in a subfolder of a private repository's branch, with progress", async () => {
+    const other = Object.fromEntries(
+      Object.entries(files).map(([path, content]) => [`models/${path}`, content]),
+    )
+    const { "models/diffusion_pytorch_model.bin": weights, ...without } = other
+    const { server, load } = await world({
+      repos: { "google/ddpm-plain": { files: { "README.md": "Nothing here." }, access: "private" } },
+    })
+    server.commit(
+      "google/ddpm-plain",
+      { ...without, "models/diffusion_pytorch_model.ema.bin": weights! },
+      "trained",
+    )
+    const seen = new Set<string>()
+    const options: PipelineOptions = {
+      revision: "trained",
+      subfolder: "models",
+      variant: "ema",
+      token: "hf_test",
+      onProgress: event => "file" in event && seen.add(event.file),
+    }
+    await expect(load({ ...options, token: false })).rejects.toMatchObject({ code: "REPO_NOT_FOUND" })
+    await expect(load({ ...options, revision: "main" })).rejects.toMatchObject({ code: "ENTRY_NOT_FOUND" })
+    await using pipe = await load(options)
+    await expectPicture(pipe)
+    expect([...seen]).toContain("models/diffusion_pytorch_model.ema.bin")
+
+    server.reset()
+    await (await load(options)).dispose()
+    expect(fetched(server)).toEqual([])
+    await (await load({ ...options, forceDownload: true })).dispose()
+    expect(fetched(server)).toContain("models/diffusion_pytorch_model.ema.bin")
+  })
+
+  it("are told of conditions to accept", async () => {
+    const { load, cacheDir } = await world({ repos: { "google/ddpm-plain": { files, access: "gated" } } })
+    await expect(load({ retries: 0 })).rejects.toMatchObject({ name: "HubError", code: "GATED" })
+    expect((await filesBelow(cacheDir)).filter(path => path.includes("blobs"))).toEqual([])
+  })
+})
+
+describe("what can't be converted", () => {
+  const broken: readonly [string, () => Promise<Uint8Array>, string][] = [
+    [
+      "tensors of other shapes",
+      () => formulaSafetensors({ ...plainConfig, inChannels: 1 }),
+      "TENSOR_MISSHAPEN",
+    ],
+    [
+      "a number that is not finite",
+      async () => {
+        const bytes = Uint8Array.from(await formulaSafetensors())
+        new DataView(bytes.buffer).setFloat32(bytes.length - 8, Number.POSITIVE_INFINITY, true)
+        return bytes
+      },
+      "TENSOR_NOT_FINITE",
+    ],
+    ["a cut file", async () => (await formulaSafetensors()).slice(0, -100), "TRUNCATED"],
+  ]
+  it.each(broken)("is refused and leaves no graph: %s", async (_, make, code) => {
+    const { "diffusion_pytorch_model.bin": _bin, ...rest } = files
+    const own = { ...rest, "diffusion_pytorch_model.safetensors": Buffer.from(await make()) }
+    const { load, cacheDir } = await world({ repos: { "google/ddpm-plain": { files: own } } })
+    await expect(load()).rejects.toMatchObject({ name: "WeightsError", code })
+    const left = await filesBelow(cacheDir)
+    expect(left.filter(path => /onnx|incomplete|\.tmp/.test(path))).toEqual([])
   })
 })
 
