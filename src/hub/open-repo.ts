@@ -23,6 +23,12 @@ export type ModelLocation = string | ChosenFolder
 export async function openRepo(location: ModelLocation, options: HubOptions = {}): Promise<Repo> {
   const settings = await resolveSettings(options)
   if (typeof location !== "string") {
+    // What callers without types may give.
+    if (typeof location !== "object" || location === null) {
+      throw new HubError("INVALID_ID", `A model can't be found by ${String(location)}.`, {
+        hint: 'Give the id of a Hub repository ("owner/name"), the path of a folder, or a chosen folder.',
+      })
+    }
     const { openChosenFolder } = await import("./chosen-folder.ts")
     const { name, folder } = await openChosenFolder(location)
     return new LocalRepo(name, folder, settings)
@@ -31,7 +37,9 @@ export async function openRepo(location: ModelLocation, options: HubOptions = {}
   const folder = idOrPath === "" ? undefined : await openFolder(idOrPath)
   if (folder !== undefined) return new LocalRepo(idOrPath, folder, settings)
   if (/^(?:\.{0,2}|~|[A-Za-z]:)[/\\]/.test(idOrPath)) {
-    throw new HubError("LOCAL_NOT_FOUND", `There is no folder ${printable(idOrPath)}.`)
+    throw new HubError("LOCAL_NOT_FOUND", `There is no folder ${printable(idOrPath)}.`, {
+      hint: "Give the folder that holds the model's model_index.json or config.json.",
+    })
   }
   if (!isRepoId(idOrPath)) {
     throw new HubError(

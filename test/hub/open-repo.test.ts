@@ -44,6 +44,21 @@ describe("what a name stands for", () => {
     },
   )
 
+  test.each([null, undefined, 5, true])("%j is no place of a model", async location => {
+    await expect(openRepo(location as never)).rejects.toMatchObject({
+      name: "HubError",
+      code: "INVALID_ID",
+      hint: expect.stringContaining("owner/name"),
+    })
+  })
+
+  test("a file is no folder", async () => {
+    await expect(openRepo("./package.json")).rejects.toMatchObject({
+      code: "LOCAL_NOT_FOUND",
+      hint: expect.stringContaining("model_index.json"),
+    })
+  })
+
   test.each(["main..x", "a b", "x\n", "../x", "x/", "", "refs/../../y", "x.lock"])(
     "%j is no revision",
     async revision => {
