@@ -32,7 +32,7 @@ export const samplers: readonly SamplerFacts[] = [
   {
     name: "dpmpp_2m_sde",
     label: "DPM-Solver++ 2M SDE",
-    note: "Order 2, with noise. Quick and good.",
+    note: "Order 2, with noise. Quick.",
     steps: 50,
   },
   {

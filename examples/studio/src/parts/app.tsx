@@ -5,7 +5,6 @@ import { settings } from "../state.ts"
 import { CodePanel } from "./code-panel.tsx"
 import { Controls } from "./controls.tsx"
 import { DevicePanel } from "./device-panel.tsx"
-import { Downloads } from "./downloads.tsx"
 import { Keys } from "./keys.tsx"
 import { LiveRegion } from "./live-region.tsx"
 import { MaskEditor } from "./mask-editor.tsx"
@@ -51,7 +50,6 @@ export function App() {
         <aside class="rail">
           <Controls />
           <Transport />
-          <Downloads />
         </aside>
       </main>
       <div class="below">

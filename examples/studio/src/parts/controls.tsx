@@ -96,8 +96,8 @@ function ModelFields() {
       </Field>
       {model.value && (
         <p class="aside">
-          {model.value.pipeline} on {model.value.device === "webgpu" ? "WebGPU" : "WebAssembly"},{" "}
-          {model.value.width} × {model.value.height}
+          {model.value.pipeline}
+          {device.value === "auto" && ` on ${model.value.device === "webgpu" ? "WebGPU" : "WebAssembly"}`}
           {model.value.failed.length > 0 && `. Not on ${model.value.failed.join("; ")}`}
         </p>
       )}

@@ -4,6 +4,8 @@ import { noiseFrame } from "../noise.ts"
 import { model, record, selected, settings, shown } from "../state.ts"
 import { PictureCanvas } from "./picture-canvas.tsx"
 
+// As in the style sheet.
+const oneColumn = matchMedia("(width < 60rem)")
 const gap = 8
 const edgePrint = 26
 
@@ -114,7 +116,7 @@ function arrange(
 ): { readonly columns: number; readonly cell: number } {
   const form = height / width
   // Where the sheet grows with its pictures, as on a phone, only its width counts.
-  const narrow = room.width < 560
+  const narrow = oneColumn.matches
   const cellWith = (columns: number) => {
     const across = (room.width - gap * (columns + 1)) / columns
     if (narrow) return across

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals"
 import type { Frame } from "../engine/protocol.ts"
 import { history, moment, predicted, selected } from "../state.ts"
 import { noiseLevel } from "../text.ts"
+import { Downloads } from "./downloads.tsx"
 import { PictureCanvas } from "./picture-canvas.tsx"
 
 const narrow = matchMedia("(width < 40rem)")
@@ -55,6 +56,7 @@ export function TestStrip() {
             <span>Prediction</span>
           </label>
         </fieldset>
+        <Downloads />
       </div>
       <div class="test-strip-film" style={{ "--places": most.value }}>
         {moments.length === 0 &&
