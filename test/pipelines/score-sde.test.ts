@@ -103,6 +103,30 @@ test("a chosen file of a page, and a model saved again, give the same folder", a
   expect(await contents(third!)).toEqual(rest)
 })
 
+test("the gradient is that of the network, and the likelihood comes from it", async () => {
+  await using folder = await temporaryFolder()
+  await exportScoreSde(checkpoint("checkpoint_8"), checkpointConfig(), folder.path)
+  await using pipe = await ScoreSdePipeline.fromPretrained(folder.path, inline)
+  const probe = createGenerator("torch", 2).randn(x.shape)
+  const { labels } = checkpointOutputs
+  const { output, vjp } = await pipe.unet.vjp(x, labels, probe)
+  expect(relativeError(output.data, checkpointOutputs.averaged)).toBeLessThan(1e-5)
+  const h = 1e-2
+  const moved = (by: number) => ({ ...x, data: x.data.map((value, i) => value + by * probe.data[i]!) })
+  const [ahead, behind] = [
+    await pipe.unet.forward(moved(h), labels),
+    await pipe.unet.forward(moved(-h), labels),
+  ]
+  const dot = (a: Float32Array) => a.reduce((sum, value, i) => sum + value * probe.data[i]!, 0)
+  const slope = (dot(ahead.data) - dot(behind.data)) / (2 * h)
+  expect(Math.abs(dot(vjp.data) - slope)).toBeLessThan(1e-2 * Math.abs(slope))
+
+  const picture = { ...x, shape: [1, 3, 8, 8], data: x.data.slice(0, 192) }
+  const { bitsPerDim, nfe } = await pipe.likelihood(picture, { seed: 0, eps: 0.5, rtol: 1e-2, atol: 1e-2 })
+  expect(nfe).toBeGreaterThan(7)
+  expect(Number.isFinite(bitsPerDim[0])).toBe(true)
+})
+
 test("a checkpoint of another configuration leaves nothing", async () => {
   await using folder = await temporaryFolder()
   const model = join(folder.path, "model")
