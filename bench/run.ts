@@ -6,6 +6,7 @@ import { cpus, loadavg, totalmem } from "node:os"
 import { parseArgs, styleText } from "node:util"
 import { withFreshConversions } from "../test/parity/fresh-conversions.ts"
 import { browserPage } from "./browser-page.ts"
+import { browserRuntime } from "./browser-runtime.ts"
 import { browserSize } from "./browser-size.ts"
 import { convolutions } from "./convolutions.ts"
 import { eventLoop } from "./event-loop.ts"
@@ -31,6 +32,7 @@ Each figure is the median of its samples, with the least and the greatest. bench
 const measurements: readonly Measurement[] = [
   browserSize,
   browserPage,
+  browserRuntime,
   importTime,
   loading,
   networks,

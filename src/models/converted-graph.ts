@@ -12,7 +12,7 @@ import { finiteWeights } from "./checkpoint.ts"
 import { storedModel } from "./stored-model.ts"
 
 // Part of the names of cached graphs: raise it whenever the same checkpoint would give another graph.
-const converterVersion = 4
+const converterVersion = 5
 
 export interface ConversionOptions extends CheckpointOptions {
   /** Distinguishes graphs of one checkpoint: architecture, size, element type. */

@@ -2,6 +2,7 @@ import type { WarningHandler } from "../config/warnings.ts"
 import type { WeightsChoice } from "../hub/component-files.ts"
 import type { HubOptions } from "../hub/options.ts"
 import type { Repo } from "../hub/repo.ts"
+import { type DeviceAttempt, resolveDevices } from "../runtime/device.ts"
 import { RuntimeError } from "../runtime/errors.ts"
 import { LazySession } from "../runtime/lazy-session.ts"
 import type { Session, SessionOptions } from "../runtime/session.ts"
@@ -74,6 +75,10 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
   /** Settles when the last move to another device has ended, whether well or not. */
   #moving: Promise<unknown> = Promise.resolve()
   #disposed = false
+  /** What was asked for when the model was last given a device. */
+  #choice: NonNullable<SessionOptions["device"]>
+  /** The devices that were lost since then. */
+  #lost: readonly DeviceAttempt[] = []
 
   protected constructor(
     architecture: Architecture<Config>,
@@ -89,6 +94,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     this.#session = session
     // What concerned the loading alone must not touch what is done with the model later.
     const { signal, onProgress, forceDownload, ...options } = origin.options
+    this.#choice = options.device ?? "auto"
     this.#origin = { ...origin, options }
     this.#vjp = new LazySession(abort => this.#openVjp(abort))
   }
@@ -98,13 +104,25 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     return this.#session.device
   }
 
-  /** The devices that were tried before it, and why each failed. */
+  /** The session that the network runs in, until the model moves: for samplers that keep their state beside it. */
+  get session(): Session {
+    return this.#session
+  }
+
+  /** What a session has to be loaded with to live beside the network's. */
+  get companionOptions(): Pick<DeviceOptions, "worker" | "ort"> {
+    const { worker, ort } = this.#origin.options
+    return { ...(worker !== undefined && { worker }), ...(ort && { ort }) }
+  }
+
+  /** The devices that were tried or used before it, and why each failed. */
   get deviceAttempts(): Session["attempts"] {
-    return this.#session.attempts
+    return [...this.#lost, ...this.#session.attempts]
   }
 
   /**
-   * One evaluation of the network.
+   * One evaluation of the network. Where the device is lost and the choice of devices names others behind it, as
+   * `"auto"` does, the model is loaded on the next of them, and the evaluation begins anew there.
    *
    * @param sample - [N, inChannels, H, W].
    * @returns `[N, outChannels, H, W]`: the score for a Fourier model, else what the model was trained to predict.
@@ -119,7 +137,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     const { classLabels, signal } = options
     checkSample(sample, this.inChannels, this.size)
     const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels)
-    const outputs = await this.#session.run(feeds, signal ? { signal } : {})
+    const outputs = await this.#run(feeds, signal)
     const [output] = Object.values(outputs)
     return toDType(output!, "float32") as Tensor<"float32">
   }
@@ -177,6 +195,42 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
   }
 
   async #move(device: NonNullable<SessionOptions["device"]>, signal: AbortSignal | undefined): Promise<void> {
+    await this.#reload(device, signal)
+    this.#choice = device
+    this.#lost = []
+  }
+
+  async #run(
+    feeds: Record<string, Tensor>,
+    signal: AbortSignal | undefined,
+  ): Promise<Record<string, Tensor>> {
+    const session = this.#session
+    try {
+      return await session.run(feeds, signal ? { signal } : {})
+    } catch (error) {
+      if (!(error instanceof RuntimeError && error.code === "DEVICE_LOST")) throw error
+      const recovery = this.#moving.then(() => this.#replace(session, error, signal))
+      this.#moving = recovery.catch(() => {})
+      await recovery
+      return await this.#run(feeds, signal)
+    }
+  }
+
+  /** Loads the model on a device behind that of a session which has lost its own, unless that was done already. */
+  async #replace(session: Session, error: RuntimeError, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#session !== session) return
+    const devices = resolveDevices(this.#choice)
+    const others = devices.slice(devices.indexOf(session.device) + 1)
+    if (others.length === 0) throw error
+    const lost = [...this.deviceAttempts, { device: session.device, error }]
+    await this.#reload(others, signal)
+    this.#lost = lost
+  }
+
+  async #reload(
+    device: NonNullable<SessionOptions["device"]>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     this.#requireLive()
     const origin = await this.#originFor(signal)
     const options = { ...origin.options, device }

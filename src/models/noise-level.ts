@@ -1,6 +1,7 @@
 import type { Value } from "../graph/builder.ts"
-import { cos, div, log, mul, sin } from "../graph/ops/elementwise.ts"
-import { cast, concat, gather, pad, reshape } from "../graph/ops/shape.ts"
+import { div, log, mul } from "../graph/ops/elementwise.ts"
+import { cast, gather, pad, reshape } from "../graph/ops/shape.ts"
+import { waves } from "./waves.ts"
 
 // What score networks make of their label [N]: σ where they were trained on all noise levels by σ, else a step number.
 
@@ -55,8 +56,4 @@ export function dividedPerPicture(x: Value, divisors: Value): Value {
 
 function column(x: Value): Value {
   return reshape(x, [x.shape[0]!, 1])
-}
-
-function waves(angles: Value): Value {
-  return concat([sin(angles), cos(angles)], 1)
 }

@@ -50,8 +50,8 @@ export class Sampling<T extends OutputType> {
   }
 
   /** The noise that sampling starts from, with deviation `sigma`. */
-  start(sigma: number): Tensor<"float32"> {
-    const noise = this.#options.latents ?? this.generator.randn(this.shape)
+  start(sigma: number, generator: RandomGenerator = this.generator): Tensor<"float32"> {
+    const noise = this.#options.latents ?? generator.randn(this.shape)
     return sigma === 1 ? noise : { ...noise, data: noise.data.map(z => z * sigma) }
   }
 
@@ -69,6 +69,16 @@ export class Sampling<T extends OutputType> {
     throwIfAborted(signal)
     const output = await this.#unet.forward(sample, timestep, { ...options, ...(signal && { signal }) })
     this.#nfe++
+    this.requireFinite(output, timestep)
+    return output
+  }
+
+  /**
+   * Checks what the network made of a label.
+   *
+   * @throws PipelineError `NOT_FINITE`
+   */
+  requireFinite(output: Tensor<"float32">, timestep: number): void {
     const index = firstNonFinite(output.data)
     if (index >= 0) {
       throw new PipelineError(
@@ -80,7 +90,29 @@ export class Sampling<T extends OutputType> {
         },
       )
     }
-    return output
+  }
+
+  /** Whether somebody looks at the state after every step. */
+  get isWatched(): boolean {
+    return this.#options.callbackOnStepEnd !== undefined
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal
+  }
+
+  /** Reports the end of a step whose state stays where it is, and which evaluated the network `nfe` times. */
+  reportStep(nfe: number): void {
+    this.#nfe += nfe
+    this.#step++
+    this.report(this.#step)
+    throwIfAborted(this.#options.signal)
+  }
+
+  /** Counts from the first step again. */
+  restart(): void {
+    this.#nfe = 0
+    this.#step = 0
   }
 
   /** A score whose evaluations count as this call's. */
@@ -102,11 +134,9 @@ export class Sampling<T extends OutputType> {
    * @throws InputError `SHAPE_MISMATCH` when the callback returned a tensor of another shape.
    */
   async endStep(timestep: number, state: StepState): Promise<StepState> {
-    const { callbackOnStepEnd, signal } = this.#options
+    const { callbackOnStepEnd } = this.#options
     const changed = await callbackOnStepEnd?.(this.#pipe, this.#step, timestep, state)
-    this.#step++
-    this.report(this.#step)
-    throwIfAborted(signal)
+    this.reportStep(0)
     const { latents = state.latents, denoised = state.denoised } = changed ?? {}
     this.#checkShape("callbackOnStepEnd's latents", latents)
     this.#checkShape("callbackOnStepEnd's denoised", denoised)

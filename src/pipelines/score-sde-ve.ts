@@ -1,6 +1,8 @@
 import { UNet2DModel } from "../models/unet2d/model.ts"
+import { tensorPlace } from "../runtime/session.ts"
 import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
 import { VESDE } from "../sde/ve-sde.ts"
+import type { Tensor } from "../tensor.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
@@ -33,6 +35,10 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
     scheduler.setTimesteps(numInferenceSteps)
     scheduler.setSigmas(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
+    if (!sampling.isWatched) {
+      const mean = await this.#onDevice(scheduler, sampling)
+      if (mean) return sampling.output(mean, pictureRange)
+    }
     const { generator } = sampling
 
     let sample = sampling.start(scheduler.initNoiseSigma)
@@ -49,6 +55,16 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
       ;({ latents: sample, denoised: mean } = await sampling.endStep(t, state))
     }
     return sampling.output(mean, pictureRange)
+  }
+
+  /** The same with the state on the network's device, where that can be and nobody looks at the steps. */
+  async #onDevice<T extends OutputType>(
+    scheduler: ScoreSdeVeScheduler,
+    sampling: Sampling<T>,
+  ): Promise<Tensor<"float32"> | undefined> {
+    if (tensorPlace(this.unet.session) === undefined) return undefined
+    const { sampleVeOnDevice } = await import("./score-sde-ve-on-device.ts")
+    return await sampleVeOnDevice(this.unet, scheduler, sampling)
   }
 
   override scoreModel(options: ScoreModelOptions = {}): ScoreModel {

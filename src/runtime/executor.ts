@@ -1,6 +1,7 @@
 import type { WasmFiles } from "../platform/ort-module.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
+import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
 import type { ModelSource, OrtSessionOptions, ValueInfo } from "./session.ts"
 
 export type TensorMap = Readonly<Record<string, Tensor>>
@@ -21,6 +22,8 @@ export interface LoadedModel {
   readonly attempts: readonly DeviceAttempt[]
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
+  /** Whether tensors can stay on the device, see {@link Executor.perform}. */
+  readonly holdsTensors: boolean
 }
 
 export interface LoadOptions {
@@ -36,4 +39,6 @@ export interface Executor {
   load(request: LoadRequest, options?: LoadOptions): Promise<LoadedModel>
   run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>>
   release(id: number): Promise<void>
+  /** Works with tensors that stay on the GPU device of the loaded models that can hold them. */
+  perform(commands: readonly DeviceCommand[]): Promise<DeviceReply>
 }

@@ -74,13 +74,17 @@ export function runError(cause: unknown, device: ResolvedDevice): RuntimeError {
   const options = { cause, device }
   if (outOfMemory.test(text)) return memoryError(options, "run the model")
   if (noHalfFloats.test(text)) return halfFloatError(options)
-  if (deviceLost.test(text)) {
-    return new RuntimeError("DEVICE_LOST", `The ${device} device went away during a run.`, {
-      ...options,
-      hint: "Load the model again.",
-    })
-  }
+  if (deviceLost.test(text)) return deviceLostError(cause, device)
   return new RuntimeError("RUN_FAILED", `The model failed on ${device}: ${tidy(text)}`, options)
+}
+
+/** The error for a device that has gone away. */
+export function deviceLostError(cause: unknown, device: ResolvedDevice): RuntimeError {
+  return new RuntimeError("DEVICE_LOST", `The ${device} device went away.`, {
+    cause,
+    device,
+    hint: "Load the model again, on another device if this happens often; a smaller batch needs less of it.",
+  })
 }
 
 /** The error for a list of devices none of which took the model. */

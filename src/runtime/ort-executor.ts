@@ -3,6 +3,9 @@ import pLimit from "p-limit"
 import type { LoadedOrt, OrtModule, WasmFiles } from "../platform/ort-module.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
+import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
+import { DeviceLoss } from "./device-loss.ts"
+import type { DeviceMemory } from "./device-memory.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
 import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
@@ -20,6 +23,8 @@ interface OpenModel {
   readonly ort: OrtModule
   readonly session: InferenceSession
   readonly device: ResolvedDevice
+  /** Where its tensors can stay. */
+  readonly gpu: GPUDevice | undefined
 }
 
 // What goes wrong is thrown; there is no need to print it too.
@@ -34,7 +39,9 @@ export class OrtExecutor implements Executor {
   readonly #models = new Map<number, OpenModel>()
   // The WebGPU backend breaks when two calls overlap, even in different sessions.
   readonly #oneByOne = pLimit(1)
+  readonly #loss = new DeviceLoss()
   readonly #around: <T>(work: () => Promise<T>) => Promise<T>
+  readonly #memories = new WeakMap<GPUDevice, DeviceMemory>()
   #lastId = 0
 
   /** @param around - Does a piece of work that calls ONNX Runtime, for who must know when that happens. */
@@ -44,21 +51,33 @@ export class OrtExecutor implements Executor {
   }
 
   load(request: LoadRequest): Promise<LoadedModel> {
-    return this.#oneByOne(() => this.#around(() => this.#loadOnFirst(request)))
+    return this.#inTurn(() => this.#loadOnFirst(request))
   }
 
   run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
-    return this.#oneByOne(() => this.#around(() => this.#run(id, feeds, outputs)))
+    return this.#inTurn(() => this.#run(id, feeds, outputs))
   }
 
   release(id: number): Promise<void> {
-    return this.#oneByOne(() =>
-      this.#around(async () => {
-        const model = this.#models.get(id)
-        this.#models.delete(id)
-        await model?.session.release()
-      }),
-    )
+    if (this.#loss.error) return Promise.resolve()
+    return this.#inTurn(async () => {
+      const model = this.#models.get(id)
+      this.#models.delete(id)
+      await model?.session.release()
+    })
+  }
+
+  perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    return this.#inTurn(() => this.#perform(commands))
+  }
+
+  /** Sets a handler that hears, once, that a device was lost; every call ends in that error from then on. */
+  listenForLoss(handler: (error: RuntimeError) => void): void {
+    this.#loss.listen(handler)
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#oneByOne(() => this.#loss.during(() => this.#around(work)))
   }
 
   async #loadOnFirst(request: LoadRequest): Promise<LoadedModel> {
@@ -97,8 +116,10 @@ export class OrtExecutor implements Executor {
       const inputs = valueInfos("input", session.inputMetadata)
       const outputs = valueInfos("output", session.outputMetadata)
       const id = ++this.#lastId
-      this.#models.set(id, { ort: ort.module, session, device })
-      return { id, device, inputs, outputs }
+      const gpu = device === "webgpu" ? await ort.gpuDevice?.() : undefined
+      this.#models.set(id, { ort: ort.module, session, device, gpu })
+      if (gpu) this.#watch(gpu)
+      return { id, device, inputs, outputs, holdsTensors: gpu !== undefined }
     } catch (error) {
       await session.release()
       throw error
@@ -106,15 +127,50 @@ export class OrtExecutor implements Executor {
   }
 
   async #run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
-    const model = this.#models.get(id)
-    if (!model) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
-    const { ort, session, device } = model
+    const { ort, session, device } = this.#open(id)
     try {
       const ortFeeds = mapValues(feeds, tensor => toOrtTensor(ort, tensor))
       return mapValues(await session.run(ortFeeds, outputs, silent), fromOrtTensor)
     } catch (cause) {
-      throw runError(cause, device)
+      throw this.#failed(cause, device)
     }
+  }
+
+  async #perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    const holder = [...this.#models.values()].find(model => model.gpu)
+    if (!holder?.gpu) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
+    const { ort, gpu, device } = holder
+    let memory = this.#memories.get(gpu!)
+    if (!memory) {
+      const { DeviceMemory } = await import("./device-memory.ts")
+      memory = new DeviceMemory(ort, gpu!)
+      this.#memories.set(gpu!, memory)
+    }
+    try {
+      return await memory.perform(commands, id => this.#open(id).session)
+    } catch (cause) {
+      throw this.#failed(cause, device)
+    }
+  }
+
+  #open(id: number): OpenModel {
+    const model = this.#models.get(id)
+    if (!model) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
+    return model
+  }
+
+  /** The error for what was thrown in a run. */
+  #failed(cause: unknown, device: ResolvedDevice): RuntimeError {
+    const error = cause instanceof RuntimeError ? cause : runError(cause, device)
+    if (error.code === "DEVICE_LOST") this.#loss.declare(error)
+    return error
+  }
+
+  #watch(gpu: GPUDevice): void {
+    // ONNX Runtime itself destroys the device with the last session that uses it.
+    this.#loss.watch(gpu, "webgpu", () =>
+      [...this.#models.values()].some(({ device }) => device === "webgpu"),
+    )
   }
 }
 

@@ -118,6 +118,19 @@ export async function createSession(source: ModelSource, options: SessionOptions
   }
 }
 
+/** Where a session lives, for who keeps tensors beside it. */
+export interface SessionPlace {
+  readonly executor: Executor
+  readonly model: number
+}
+
+const places = new WeakMap<Session, SessionPlace>()
+
+/** The place of a session on whose device tensors can stay between runs: on WebGPU in browsers. */
+export function tensorPlace(session: Session): SessionPlace | undefined {
+  return places.get(session)
+}
+
 class LoadedSession implements Session {
   readonly device: ResolvedDevice
   readonly attempts: readonly DeviceAttempt[]
@@ -127,13 +140,14 @@ class LoadedSession implements Session {
   readonly #id: number
   #disposal: Promise<void> | undefined
 
-  constructor(executor: Executor, { id, device, attempts, inputs, outputs }: LoadedModel) {
+  constructor(executor: Executor, { id, device, attempts, inputs, outputs, holdsTensors }: LoadedModel) {
     this.device = device
     this.attempts = attempts
     this.inputs = inputs
     this.outputs = outputs
     this.#executor = executor
     this.#id = id
+    if (holdsTensors) places.set(this, { executor, model: id })
   }
 
   async run(

@@ -1,6 +1,7 @@
 import { workerHint } from "#platform/worker"
 import type { WorkerLink } from "../platform/worker-link.ts"
 import type { Tensor } from "../tensor.ts"
+import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadOptions, LoadRequest, TensorMap } from "./executor.ts"
 import type { ModelSource } from "./session.ts"
@@ -67,6 +68,10 @@ export class WorkerExecutor implements Executor {
     return result as Record<string, Tensor>
   }
 
+  async perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    return (await this.#call({ method: "perform", commands })) as DeviceReply
+  }
+
   async release(model: number): Promise<void> {
     if (!this.open) return
     try {
@@ -93,6 +98,10 @@ export class WorkerExecutor implements Executor {
       this.#started = true
       return
     }
+    if (message.kind === "lost") {
+      this.#lose(fromWire(message.error))
+      return
+    }
     const call = this.#pending.get(message.id)
     this.#pending.delete(message.id)
     if (this.#pending.size === 0) this.#link.keepAlive(false)
@@ -114,7 +123,18 @@ export class WorkerExecutor implements Executor {
           hint: "Load the model again; if it was too large for the memory, use a smaller batch.",
         })
       : workerUnavailable(cause)
-    for (const { reject } of this.#pending.values()) reject(this.#end)
+    this.#rejectAll(this.#end)
+  }
+
+  /** Ends the worker, whose ONNX Runtime can't be used any more; the next model gets a new one. */
+  #lose(error: RuntimeError): void {
+    this.#end ??= error
+    this.#rejectAll(error)
+    void this.#link.end()
+  }
+
+  #rejectAll(error: RuntimeError): void {
+    for (const { reject } of this.#pending.values()) reject(error)
     this.#pending.clear()
   }
 }

@@ -1,4 +1,5 @@
 import type { Tensor } from "../tensor.ts"
+import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
 import type { LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
 import type { WireAttempt, WireError } from "./wire-error.ts"
 
@@ -11,6 +12,7 @@ export type WorkerCall =
       readonly feeds: TensorMap
       readonly outputs: readonly string[]
     }
+  | { readonly method: "perform"; readonly commands: readonly DeviceCommand[] }
   | { readonly method: "release"; readonly model: number }
 
 export type WorkerRequest = WorkerCall & { readonly id: number }
@@ -18,12 +20,13 @@ export type WorkerRequest = WorkerCall & { readonly id: number }
 /** A loaded model, with its attempts as plain data. */
 export type WireModel = Omit<LoadedModel, "attempts"> & { readonly attempts: readonly WireAttempt[] }
 
-export type WorkerResult = WireModel | Record<string, Tensor> | undefined
+export type WorkerResult = WireModel | Record<string, Tensor> | DeviceReply | undefined
 
-/** A worker's first message says that it has started; then comes one for each request. */
+/** A worker's first message says that it has started; then comes one for each request, until a device is lost. */
 export type WorkerMessage =
   | { readonly kind: "started" }
   | { readonly kind: "done"; readonly id: number; readonly result: WorkerResult }
+  | { readonly kind: "lost"; readonly error: WireError }
   | { readonly kind: "failed"; readonly id: number; readonly error: WireError }
 
 /** The buffers of arrays that each fill theirs: what can be moved to another thread without taking anything else. */

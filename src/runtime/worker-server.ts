@@ -1,5 +1,5 @@
 import type { MessageChannelEnd } from "../platform/worker-link.ts"
-import type { Executor } from "./executor.ts"
+import type { OrtExecutor } from "./ort-executor.ts"
 import { toWire } from "./wire-error.ts"
 import {
   type WorkerCall,
@@ -10,7 +10,7 @@ import {
 } from "./worker-protocol.ts"
 
 /** Serves the requests that come in on `channel` with `executor`. */
-export function serve(channel: MessageChannelEnd, executor: Executor): void {
+export function serve(channel: MessageChannelEnd, executor: OrtExecutor): void {
   const post = (message: WorkerMessage, transfer?: readonly ArrayBuffer[]) => channel.post(message, transfer)
   channel.listen(async message => {
     const { id, ...call } = message as WorkerRequest
@@ -21,11 +21,12 @@ export function serve(channel: MessageChannelEnd, executor: Executor): void {
       post({ kind: "failed", id, error: toWire(error) })
     }
   })
+  executor.listenForLoss(error => post({ kind: "lost", error: toWire(error) }))
   post({ kind: "started" })
 }
 
 async function perform(
-  executor: Executor,
+  executor: OrtExecutor,
   call: WorkerCall,
 ): Promise<{ result: WorkerResult; transfer?: readonly ArrayBuffer[] }> {
   switch (call.method) {
@@ -37,6 +38,10 @@ async function perform(
     case "run": {
       const result = await executor.run(call.model, call.feeds, call.outputs)
       return { result, transfer: wholeBuffers(Object.values(result).map(tensor => tensor.data)) }
+    }
+    case "perform": {
+      const result = await executor.perform(call.commands)
+      return { result, transfer: wholeBuffers(result.tensors.map(tensor => tensor.data)) }
     }
     case "release":
       await executor.release(call.model)

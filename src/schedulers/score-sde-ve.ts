@@ -156,7 +156,7 @@ export class ScoreSdeVeScheduler extends Scheduler<ScoreSdeVeConfig> {
   ): SdeStep {
     checkSameShape("modelOutput", modelOutput, "sample", sample)
     const batchSize = sample.shape[0] ?? 1
-    const diffusions = perSample("timestep", timestep, batchSize).map(t => this.#diffusion(t))
+    const diffusions = perSample("timestep", timestep, batchSize).map(t => this.diffusion(t))
     const noise = drawNoise(sample, options).data
 
     const [score, x] = [modelOutput.data, sample.data]
@@ -241,8 +241,12 @@ export class ScoreSdeVeScheduler extends Scheduler<ScoreSdeVeConfig> {
     return { dtype: "float32", shape: originalSamples.shape, data }
   }
 
-  /** g of the step at time t. The index truncates as in Diffusers: a large `samplingEps` can move it up by one. */
-  #diffusion(t: number): number {
+  /**
+   * g of the step at time t. The index truncates as in Diffusers: a large `samplingEps` can move it up by one.
+   *
+   * @throws InputError `NOT_SET_UP`
+   */
+  diffusion(t: number): number {
     const count = this.timesteps.length
     if (count !== this.discreteSigmas.length) {
       throw new InputError(

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises"
 import { createBrotliDecompress } from "node:zlib"
 import { type BrowserContext, chromium } from "playwright-core"
 import { cachedFolder, chromiumArchive, unpackArchive } from "../setup/unpacked.ts"
+import { megabytesOf } from "./process-memory.ts"
 
 const flags = [
   "--no-sandbox",
@@ -14,29 +15,47 @@ const flags = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // WebGPU on the software driver that lies beside the executable.
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
 ]
+
+// WebGPU on the software driver that lies beside the executable.
+const webgpuFlags = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
 
 /** A running Chromium with a profile of its own. */
 export interface Chromium extends AsyncDisposable {
   readonly context: BrowserContext
+  /** Ends the process that drives the GPU, and with it every page's device; Chromium starts a new one. */
+  crashGpu(): Promise<void>
+  /** The memory of all its processes in MB, see `megabytesOf`. */
+  megabytes(): Promise<number>
+}
+
+export interface ChromiumOptions {
+  /** Whether pages find a WebGPU adapter. Default true. */
+  readonly webgpu?: boolean
+  /** Further flags. */
+  readonly args?: readonly string[]
 }
 
 /**
  * Starts a headless Chromium (about a second): that of the package `@sparticuz/chromium` on Linux, else an installed
- * Chrome. `args` are further flags.
+ * Chrome.
  */
-export async function startChromium(args: readonly string[] = []): Promise<Chromium> {
+export async function startChromium({ webgpu = true, args = [] }: ChromiumOptions = {}): Promise<Chromium> {
   const profile = await mkdtemp(join(tmpdir(), "score-sde-chromium-"))
   const context = await chromium.launchPersistentContext(profile, {
     ...(await executable()),
     headless: true,
-    args: [...flags, ...args],
+    args: [...flags, ...(webgpu ? webgpuFlags : []), ...args],
   })
   return {
     context,
+    async crashGpu() {
+      const page = await context.newPage()
+      const protocol = await context.newCDPSession(page)
+      await protocol.send("Browser.crashGpuProcess")
+      await page.close()
+    },
+    megabytes: () => megabytesOf(profile),
     async [Symbol.asyncDispose]() {
       await context.close()
       await rm(profile, { recursive: true, force: true, maxRetries: 3 })

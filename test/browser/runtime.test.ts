@@ -1,5 +1,5 @@
 // Sessions in a real Chromium.
-import { afterAll, beforeAll, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { SessionOptions } from "../../src/runtime/session.ts"
 import { denoiserOutput } from "../runtime/onnx-model.ts"
 import { type Chromium, startChromium } from "./chromium.ts"
@@ -48,6 +48,75 @@ test.each<[SessionOptions, string, readonly string[]]>([
     expectOutput(await page.call("run"))
     expect(workers(page)).toEqual(running)
     await page.call("dispose")
-    if (options.worker !== false) await expect.poll(() => workers(page), { timeout: 10_000 }).toEqual([])
+    if (options.worker !== false) await expect.poll(() => workers(page), { timeout: 60_000 }).toEqual([])
   },
 )
+
+test("a page that isn't isolated gets one thread, and the same numbers", async () => {
+  await using plain = await startSite({ isolated: false })
+  await using page = await openPage<Program>(browser.context, plain, "runtime")
+  expect(await page.call("load", { device: "wasm", threads: 2 })).toBe("wasm")
+  expectOutput(await page.call("run"))
+  expect(workers(page)).toEqual(["ort-worker"])
+})
+
+describe("a lost device", () => {
+  // Chromium does without a GPU after a few crashes.
+  let fragile: Chromium
+  beforeAll(async () => {
+    fragile = await startChromium()
+  })
+  afterAll(() => fragile[Symbol.asyncDispose]())
+
+  test("is told, and the next model gets a new one", async () => {
+    await using page = await openPage<Program>(fragile.context, site, "runtime")
+    expect(await page.call("load", { device: "webgpu", threads: 1 })).toBe("webgpu")
+    expectOutput(await page.call("run"))
+    await fragile.crashGpu()
+    await expect.poll(() => workers(page), { timeout: 60_000 }).toEqual([])
+    expect(await page.call("run")).toBe("DEVICE_LOST")
+    expect(await page.call("run")).toBe("DEVICE_LOST")
+    await page.call("dispose")
+    expect(await page.call("load", { device: "webgpu" })).toBe("webgpu")
+    expectOutput(await page.call("run"))
+  })
+
+  test.each([true, false])("ends the run that it happens in (worker: %s)", async worker => {
+    await using page = await openPage<Program>(fragile.context, site, "runtime")
+    await page.call("load", { device: "webgpu", worker })
+    const runs = page.call("runUntilError")
+    await expect.poll(() => page.call("runsDone"), { timeout: 60_000 }).toBeGreaterThan(2)
+    await fragile.crashGpu()
+    expect(await runs).toBe("DEVICE_LOST")
+    expect(await page.call("run")).toBe("DEVICE_LOST")
+    await page.call("dispose")
+  })
+})
+
+test("without an adapter, `auto` takes WebAssembly and says why", async () => {
+  await using without = await startChromium({ webgpu: false })
+  await using page = await openPage<Program>(without.context, site, "runtime")
+  expect(await page.call("load", { device: "webgpu" })).toBe("DEVICE_UNAVAILABLE")
+  expect(await page.call("load", {})).toBe("wasm")
+  expect(await page.call("attempts")).toEqual(["webgpu: DEVICE_UNAVAILABLE"])
+  expectOutput(await page.call("run"))
+})
+
+test("where the worker's program is missing, that is told", async () => {
+  await using broken = await startSite({ files: { "/lib/ort-worker.js": "import './nowhere.js'" } })
+  await using page = await openPage<Program>(browser.context, broken, "runtime")
+  expect(await page.call("load", { device: "wasm" })).toBe("WORKER_UNAVAILABLE")
+  expect(await page.call("load", { device: "wasm", worker: false })).toBe("wasm")
+})
+
+test("models made and disposed of, one after the other, leave nothing behind", async () => {
+  await using page = await openPage<Program>(browser.context, site, "runtime")
+  const megabytes: number[] = []
+  for (let i = 0; i < 12; i++) {
+    await page.call("cycle", 16, { device: i % 2 === 0 ? "wasm" : "webgpu", threads: 1 })
+    await expect.poll(() => workers(page), { timeout: 60_000 }).toEqual([])
+    megabytes.push(await browser.megabytes())
+  }
+  // The first two warm up. Ten models kept would be 160 MB and more.
+  expect(megabytes[11]! - megabytes[1]!).toBeLessThan(64)
+})

@@ -125,6 +125,15 @@ describe("WebGPU", () => {
     expect(largestError(one, await evaluateOn("webgpu", one))).toBeLessThan(5e-5)
   })
 
+  test("ddpm_tiny, whose features are sines of the time step", async () => {
+    const model = loadFixture("golden").models.ddpm_tiny!
+    const data = await evaluateOn("webgpu", goldenCase("ddpm_tiny", model))
+    const largest = Math.max(...model.output.map(Math.abs))
+    expect(Math.max(...model.output.map((value, i) => Math.abs(data[i]! - value)))).toBeLessThan(
+      1e-4 * largest,
+    )
+  })
+
   test("the norm of large images", async () => {
     const model = await modelOf(largeNormGraph(), normWeights)
     await using session = await createSession(model, { device: "webgpu", worker: false })

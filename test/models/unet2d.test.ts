@@ -101,9 +101,9 @@ test.each(Object.entries(loadFixture("golden").models))(
 
 describe("the graph stays small", () => {
   test.each([
-    ["ncsnpp_tiny_128ch", 320],
-    ["ncsnpp_tiny_test", 570],
-    ["ddpm_tiny", 400],
+    ["ncsnpp_tiny_128ch", 355],
+    ["ncsnpp_tiny_test", 610],
+    ["ddpm_tiny", 455],
   ])("%s has at most %i nodes", (name, most) => {
     const { config, shape } = loadFixture("golden").models[name]!
     const graph = foldParameters(unet2dGraph(configOf(config), [shape[2], shape[3]]))

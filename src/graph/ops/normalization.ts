@@ -1,11 +1,21 @@
 import type { Value } from "../builder.ts"
 import type { OperatorRule } from "../operators.ts"
 import { required, sameDType, shapeError } from "../operators.ts"
+import { mul } from "./elementwise.ts"
 
-/** Brings every channel of `x` [N, C, …] to mean `bias` and deviation `scale`, both [C]. */
+// WebGPU's kernel is compiled with the epsilon of the first such node of all sessions, and reused for every other epsilon
+// (ONNX Runtime 1.30). So there is only this one: that of most models here.
+const commonEpsilon = 1e-6
+
+/**
+ * Brings every channel of `x` [N, C, …] to mean `bias` and deviation `scale`, both [C]. With another epsilon ε than the
+ * common one, ε₀, it is a·x that is normalised, a² = ε₀/ε: the same, since (a·x − a·μ)/√(a²·v + ε₀) = (x − μ)/√(v + ε).
+ */
 export function instanceNormalization(x: Value, scale: Value, bias: Value, epsilon: number): Value {
-  return x.builder.apply("InstanceNormalization", [x, scale, bias], {
-    epsilon: { kind: "float", value: epsilon },
+  const isCommon = epsilon === commonEpsilon || epsilon === 0
+  const scaled = isCommon ? x : mul(x, Math.sqrt(commonEpsilon / epsilon))
+  return x.builder.apply("InstanceNormalization", [scaled, scale, bias], {
+    epsilon: { kind: "float", value: epsilon === 0 ? 0 : commonEpsilon },
   })[0]!
 }
 

@@ -1,7 +1,8 @@
 import type { Value } from "../../graph/builder.ts"
-import { add, cos, log, mul, silu, sin } from "../../graph/ops/elementwise.ts"
-import { concat, gather, pad, reshape } from "../../graph/ops/shape.ts"
+import { add, log, mul, silu } from "../../graph/ops/elementwise.ts"
+import { gather, pad, reshape } from "../../graph/ops/shape.ts"
 import { linear } from "../layers.ts"
+import { waves } from "../waves.ts"
 import type { UNet2DConfig } from "./config.ts"
 
 /** The features of the time step [N] that the embedding starts from: [N, F]. */
@@ -25,7 +26,7 @@ function fourierFeatures(timestep: Value, width: number): Value {
   const { builder } = timestep
   const frequencies = reshape(builder.parameter("time_proj.weight", [width]), [1, width])
   const angles = mul(mul(reshape(log(timestep), [timestep.shape[0]!, 1]), frequencies), 2 * Math.PI)
-  return concat([sin(angles), cos(angles)], 1)
+  return waves(angles)
 }
 
 /** The transformer's sinusoids (Vaswani et al. 2017) in Diffusers' order and spacing: [N, width]. */
@@ -45,9 +46,7 @@ export function positionalFeatures(
     reshape(timestep, [timestep.shape[0]!, 1]),
     builder.constant("float32", [1, half], frequencies),
   )
-  const features = flipSinToCos
-    ? concat([cos(angles), sin(angles)], 1)
-    : concat([sin(angles), cos(angles)], 1)
+  const features = waves(angles, flipSinToCos ? "cos" : "sin")
   return width % 2 === 0 ? features : pad(features, [0, 0], [0, 1])
 }
 

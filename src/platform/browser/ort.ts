@@ -22,7 +22,7 @@ export async function loadOrt(
   ort.env.wasm.numThreads = globalThis.crossOriginIsolated
     ? (threads ?? Math.min(navigator.hardwareConcurrency, 4))
     : 1
-  return { module: ort, readsFiles: false }
+  return { module: ort, readsFiles: false, gpuDevice: () => ort.env.webgpu.device }
 }
 
 const wasmFileName = "ort-wasm-simd-threaded.asyncify.wasm"

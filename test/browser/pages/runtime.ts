@@ -25,6 +25,20 @@ export async function run(): Promise<number[] | string> {
   }
 }
 
+let done = 0
+
+/** Runs the model again and again; returns the code of the error that ends it. */
+export async function runUntilError(): Promise<string> {
+  for (done = 0; ; done++) {
+    const result = await run()
+    if (typeof result === "string") return result
+  }
+}
+
+export function runsDone(): number {
+  return done
+}
+
 export function attempts(): string[] {
   return session.attempts.map(({ device, error }) => `${device}: ${error.code}`)
 }
@@ -35,15 +49,15 @@ export async function dispose(): Promise<void> {
 
 /** Makes, runs and disposes of a session with `megabytes` of weights. */
 export async function cycle(megabytes: number, options: SessionOptions): Promise<void> {
-  const [rows, columns] = [megabytes * 256, 1024]
+  const elements = megabytes * 2 ** 18
   const bytes = onnxModel({
-    nodes: [{ op: "MatMul", inputs: ["x", "w"], outputs: ["y"] }],
-    inputs: [{ name: "x", dtype: "float32", shape: [1, rows] }],
-    outputs: [{ name: "y", dtype: "float32", shape: [1, columns] }],
-    weights: { w: { dtype: "float32", shape: [rows, columns], data: new Float32Array(rows * columns) } },
+    nodes: [{ op: "Mul", inputs: ["x", "w"], outputs: ["y"] }],
+    inputs: [{ name: "x", dtype: "float32", shape: [1] }],
+    outputs: [{ name: "y", dtype: "float32", shape: [elements] }],
+    weights: { w: { dtype: "float32", shape: [elements], data: new Float32Array(elements) } },
   })
   await using heavy = await createSession({ bytes }, { ...options, transfer: true })
-  await heavy.run({ x: { dtype: "float32", shape: [1, rows], data: new Float32Array(rows) } })
+  await heavy.run({ x: { dtype: "float32", shape: [1], data: Float32Array.of(1) } })
 }
 
 function codeOf(error: unknown): string {

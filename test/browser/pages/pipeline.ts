@@ -1,0 +1,114 @@
+// Runs in a page: pipelines of models that a test Hub serves, as an app uses them.
+import {
+  DiffusionPipeline,
+  PhiloxGenerator,
+  type PipelineOptions,
+  type SamplingOptions,
+} from "../../../src/index.ts"
+import { DeviceState } from "../../../src/runtime/device-state.ts"
+import { elementCount } from "../../../src/tensor.ts"
+
+const pipes = new Map<string, DiffusionPipeline>()
+let bytesToHost = 0
+let steps = 0
+
+// All that a page reads from a GPU goes through here.
+const map = GPUBuffer.prototype.mapAsync
+GPUBuffer.prototype.mapAsync = function (mode, ...rest) {
+  if (mode === GPUMapMode.READ) bytesToHost += this.size
+  return map.call(this, mode, ...rest)
+}
+
+/** Loads a pipeline and keeps it under a name; returns its device. */
+export async function load(name: string, id: string, options: PipelineOptions): Promise<string> {
+  const pipe = await DiffusionPipeline.fromPretrained(id, options)
+  pipes.set(name, pipe)
+  return pipe.unet.device
+}
+
+/** The elements of the pictures from a `PhiloxGenerator`'s noise, from 0 to 255, and the bytes that each step after the first read back from a GPU. */
+export async function sample(
+  name: string,
+  seed: number,
+  options: Pick<SamplingOptions, "batchSize" | "numInferenceSteps">,
+): Promise<{ readonly pictures: number[]; readonly bytesRead: number[] }> {
+  steps = 0
+  const marks: number[] = []
+  const { images } = await pipes.get(name)!({
+    ...options,
+    generator: new PhiloxGenerator(seed),
+    onProgress: ({ step }) => {
+      steps = step
+      marks.push(bytesToHost)
+    },
+  })
+  return {
+    pictures: images.flatMap(({ data }) => [...data]),
+    bytesRead: marks.slice(1).map((mark, i) => mark - marks[i]!),
+  }
+}
+
+export function stepsDone(): number {
+  return steps
+}
+
+export function device(name: string): { readonly now: string; readonly lost: string[] } {
+  const { unet } = pipes.get(name)!
+  return {
+    now: unet.device,
+    lost: unet.deviceAttempts.map(({ device, error }) => `${device}: ${error.code}`),
+  }
+}
+
+export async function dispose(name: string): Promise<void> {
+  await pipes.get(name)!.dispose()
+}
+
+/** The seconds that each of `count` evaluations of the network took. */
+export async function secondsOfEvaluations(name: string, count: number): Promise<number[]> {
+  const { unet } = pipes.get(name)!
+  const shape = [1, unet.inChannels, ...unet.size]
+  const sample = { dtype: "float32", shape, data: new Float32Array(elementCount(shape)).fill(0.5) } as const
+  const seconds: number[] = []
+  for (let i = 0; i < count; i++) {
+    const start = performance.now()
+    await unet.forward(sample, 1)
+    seconds.push((performance.now() - start) / 1000)
+  }
+  return seconds
+}
+
+/**
+ * Makes pictures from a `PhiloxGenerator`'s noise, then evaluates the network alone as often with its tensors on the
+ * device too; returns the seconds of the steps after the first, those of as many evaluations, and the bytes read back.
+ */
+export async function sampleBesideNetwork(
+  name: string,
+  options: { readonly seed: number; readonly batchSize: number; readonly numInferenceSteps: number },
+): Promise<{ readonly whole: number; readonly network: number; readonly bytesRead: readonly number[] }> {
+  const { seed, ...rest } = options
+  const pipe = pipes.get(name)!
+  const marks: { time: number; nfe: number; bytes: number }[] = []
+  await pipe({
+    ...rest,
+    generator: new PhiloxGenerator(seed),
+    onProgress: ({ nfe }) => void marks.push({ time: performance.now(), nfe, bytes: bytesToHost }),
+  })
+  const [first, last] = [marks[0]!, marks.at(-1)!]
+  const { session, inChannels, size } = pipe.unet
+  await using state = DeviceState.beside(session)!
+  const shape = [options.batchSize, inChannels, ...size]
+  const [sample, score] = [state.create("float32", shape), state.create("float32", shape)]
+  const timestep = state.create("float32", [options.batchSize], new Float32Array(options.batchSize).fill(1))
+  await state.flush()
+  const start = performance.now()
+  for (let i = first.nfe; i < last.nfe; i++) {
+    state.run(session, { sample, timestep }, { out_sample: score })
+    await state.flush()
+  }
+  return {
+    whole: (last.time - first.time) / 1000,
+    network: (performance.now() - start) / 1000,
+    bytesRead: marks.slice(1).map((mark, i) => mark.bytes - marks[i]!.bytes),
+  }
+}
