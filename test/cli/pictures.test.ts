@@ -154,9 +154,14 @@ describe("bad arguments of score-sde sample", () => {
 describe("errors", () => {
   it("say what is wrong and what to do, and show the stack only when asked", async () => {
     const plain = await captured("sample", "./no-such-folder")
-    expect(plain).toEqual({ code: 1, stdout: "", stderr: "error: There is no folder ./no-such-folder.\n" })
+    expect(plain).toEqual({
+      code: 1,
+      stdout: "",
+      stderr:
+        "error: There is no folder ./no-such-folder.\nhint: Give the folder that holds the model's model_index.json or config.json.\n",
+    })
     const verbose = await captured("sample", "./no-such-folder", "--verbose")
-    expect(verbose.stderr).toMatch(/^error: There is no folder .*\n.*\n +at /)
+    expect(verbose.stderr).toMatch(/^error: There is no folder .*\nhint: .*\n.*\n +at /)
     vi.stubEnv("DEBUG", "1")
     expect((await captured("info", "not an id")).stderr).toMatch(/\nhint: An id has the form .*\n.*\n +at /)
   })

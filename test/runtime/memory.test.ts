@@ -27,7 +27,8 @@ test.each([
       await session.dispose()
       megabytes.push(process.memoryUsage.rss() / 2 ** 20)
     }
-    // The first two warm up. Ten models kept would be 160 MB and more.
-    expect(megabytes[11]! - megabytes[1]!).toBeLessThan(64)
+    // The first two warm up. Ten models kept would be 160 MB and more; of what is given back, the C library keeps up to
+    // an arena or so, 65 MB as measured.
+    expect(megabytes[11]! - megabytes[1]!).toBeLessThan(112)
   },
 )

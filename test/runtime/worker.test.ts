@@ -10,7 +10,7 @@ import { denoiserFeeds, denoiserKernel, denoiserModel, heavyModel, identityModel
 
 vi.mock("#platform/worker", async importOriginal => {
   const original = await importOriginal<typeof import("#platform/worker")>()
-  return { startOrtWorker: vi.fn(original.startOrtWorker!) }
+  return { ...original, startOrtWorker: vi.fn(original.startOrtWorker!) }
 })
 
 const start = vi.mocked(startOrtWorker!)
