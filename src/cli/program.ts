@@ -469,6 +469,12 @@ ${exitCodesHelp}`,
           wrong("--from-score-sde needs --config: the name of the checkpoint's configuration")
         if (model === undefined) wrong("missing required argument 'dir'")
         if (dir !== undefined) wrong("too many arguments: with --from-score-sde there is only a folder")
+        const stray = command.options.find(
+          option =>
+            option.helpGroupHeading === repoOptionsHeading &&
+            command.getOptionValue(option.attributeName()) !== undefined,
+        )
+        if (stray) wrong(`${stray.long} is for models of the Hub, not for --from-score-sde`)
       }
       return run(options, async context => {
         const { exportCheckpoint, exportModel } = await import("./export.ts")
@@ -551,9 +557,11 @@ function modelCommand(program: Command, name: string, summary: string, more = ""
     .showHelpAfterError(`Run score-sde ${name} --help to see the options.`)
 }
 
+const repoOptionsHeading = "Model:"
+
 function addRepoOptions(command: Command): void {
   command
-    .optionsGroup("Model:")
+    .optionsGroup(repoOptionsHeading)
     .option("--revision <name>", "branch, tag or commit (default: main)")
     .option("--variant <name>", "variant of the weights, such as fp16 or ema")
     .option("--subfolder <path>", "folder of the repository that holds the model")

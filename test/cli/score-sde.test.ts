@@ -74,6 +74,10 @@ describe("score-sde export --from-score-sde", () => {
     [["--from-score-sde", "c"], "needs --config"],
     [["--from-score-sde", "c", "--config", mine], "missing required argument 'dir'"],
     [["--from-score-sde", "c", "--config", mine, "a", "b"], "too many arguments"],
+    [
+      ["--from-score-sde", "c", "--config", mine, "a", "--revision", "main"],
+      "--revision is for models of the Hub",
+    ],
     [["--config", mine, "a", "b"], "are for --from-score-sde"],
     [["--from-score-sde", "c", "--config", "ve/cifar", "a"], "score-sde configs lists the names"],
   ])("called wrongly: %s", async (args, message) => {
