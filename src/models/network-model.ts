@@ -5,6 +5,7 @@ import type { Repo } from "../hub/repo.ts"
 import { type DeviceAttempt, resolveDevices } from "../runtime/device.ts"
 import { RuntimeError } from "../runtime/errors.ts"
 import { LazySession } from "../runtime/lazy-session.ts"
+import { mayFallBack } from "../runtime/ort-errors.ts"
 import type { Session, SessionOptions } from "../runtime/session.ts"
 import type { Tensor } from "../tensor.ts"
 import type { Architecture, PictureSize } from "./architecture.ts"
@@ -77,7 +78,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
   #disposed = false
   /** What was asked for when the model was last given a device. */
   #choice: NonNullable<SessionOptions["device"]>
-  /** The devices that were lost since then. */
+  /** The devices that failed since then. */
   #lost: readonly DeviceAttempt[] = []
 
   protected constructor(
@@ -121,8 +122,9 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
   }
 
   /**
-   * One evaluation of the network. Where the device is lost and the choice of devices names others behind it, as
-   * `"auto"` does, the model is loaded on the next of them, and the evaluation begins anew there.
+   * One evaluation of the network. Where the device is lost, has too little memory or can't compute in 16 bits, and the
+   * choice of devices names others behind it, as `"auto"` does, the model is loaded on the next of them, and the
+   * evaluation begins anew there.
    *
    * @param sample - [N, inChannels, H, W].
    * @returns `[N, outChannels, H, W]`: the score for a Fourier model, else what the model was trained to predict.
@@ -208,7 +210,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     try {
       return await session.run(feeds, signal ? { signal } : {})
     } catch (error) {
-      if (!(error instanceof RuntimeError && error.code === "DEVICE_LOST")) throw error
+      if (!mayFallBack(error)) throw error
       const recovery = this.#moving.then(() => this.#replace(session, error, signal))
       this.#moving = recovery.catch(() => {})
       await recovery
@@ -216,13 +218,15 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     }
   }
 
-  /** Loads the model on a device behind that of a session which has lost its own, unless that was done already. */
+  /** Loads the model on a device behind that of a session which failed on its own, unless that was done already. */
   async #replace(session: Session, error: RuntimeError, signal: AbortSignal | undefined): Promise<void> {
     if (this.#session !== session) return
     const devices = resolveDevices(this.#choice)
-    const others = devices.slice(devices.indexOf(session.device) + 1)
+    // A worker whose GPU is lost ends, and takes along models that don't need one.
+    const failed = error.device === session.device
+    const others = devices.slice(devices.indexOf(session.device) + Number(failed))
     if (others.length === 0) throw error
-    const lost = [...this.deviceAttempts, { device: session.device, error }]
+    const lost = failed ? [...this.deviceAttempts, { device: session.device, error }] : this.#lost
     await this.#reload(others, signal)
     this.#lost = lost
   }

@@ -3,10 +3,12 @@ import type { Graph } from "../graph/types.ts"
 import { weightLayout } from "../graph/weight-layout.ts"
 import type { NetworkModel } from "../models/network-model.ts"
 import { networkNames } from "../models/network-names.ts"
+import type { RandomGenerator } from "../random/generator.ts"
 import { PhiloxGenerator } from "../random/philox-generator.ts"
+import { TorchGenerator } from "../random/torch-generator.ts"
 import { DeviceState } from "../runtime/device-state.ts"
-import { RuntimeError } from "../runtime/errors.ts"
 import { noiseStream, streamWords } from "../runtime/gpu-noise.ts"
+import { mayFallBack } from "../runtime/ort-errors.ts"
 import { createSession, type Session } from "../runtime/session.ts"
 import type { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
 import { correctorGraph, predictorGraph, stepColumns } from "../schedulers/score-sde-ve-graphs.ts"
@@ -19,8 +21,8 @@ import type { Sampling } from "./sampling.ts"
  * and with a `PhiloxGenerator`, whose noise is made there too, a step copies nothing to it. The noise of another
  * generator is made here and sent there. Up to rounding, the numbers are those of the loop in `score-sde-ve.ts`.
  *
- * @returns The final picture; `undefined` where the state can't be on the device, or can't any more since it was lost
- *   and sampling can begin anew elsewhere.
+ * @returns The final picture; `undefined` where the state can't be on the device, or can't any more since that was lost
+ *   or is full, and sampling can begin anew without.
  */
 export async function sampleVeOnDevice<T extends OutputType>(
   unet: Pick<NetworkModel, "session" | "companionOptions">,
@@ -31,15 +33,28 @@ export async function sampleVeOnDevice<T extends OutputType>(
   const state = DeviceState.beside(session)
   if (!state || !takesFloats(session)) return undefined
   await using _ = state
+  // As long as nothing is drawn, there is nothing to take back.
+  let rewind: (() => void) | undefined = () => {}
   try {
+    // A device that was lost since the last call tells here.
+    await state.flush(sampling.signal)
+    rewind = rewinding(sampling.generator)
     return await sample(state, session, unet, scheduler, sampling)
   } catch (error) {
-    // The noise of other generators is gone.
-    const repeatable = sampling.generator instanceof PhiloxGenerator
-    if (!(repeatable && error instanceof RuntimeError && error.code === "DEVICE_LOST")) throw error
+    if (!(rewind && mayFallBack(error))) throw error
+    rewind()
     sampling.restart()
     return undefined
   }
+}
+
+/** What takes a generator back to where it is now; undefined for kinds whose noise is gone once it is drawn. */
+function rewinding(generator: RandomGenerator): (() => void) | undefined {
+  // It is cloned before it is used.
+  if (generator instanceof PhiloxGenerator) return () => {}
+  if (!(generator instanceof TorchGenerator)) return undefined
+  const state = generator.getState()
+  return () => void generator.setState(state)
 }
 
 async function sample<T extends OutputType>(

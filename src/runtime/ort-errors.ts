@@ -25,11 +25,12 @@ function isPlain(device: ResolvedDevice): boolean {
   return device === "cpu" || device === "wasm"
 }
 
-/** Whether a model that failed like this on one device is worth trying on the next. */
-export function mayFallBack({ code, device }: RuntimeError): boolean {
-  return (
-    code === "DEVICE_UNAVAILABLE" || (code === "OUT_OF_MEMORY" && device !== undefined && !isPlain(device))
-  )
+/** Whether a model that failed like this on one device, as it was loaded or later, is worth trying on the next. */
+export function mayFallBack(error: unknown): error is RuntimeError {
+  if (!(error instanceof RuntimeError)) return false
+  const { code, device } = error
+  if (code === "OUT_OF_MEMORY") return device !== undefined && !isPlain(device)
+  return code === "DEVICE_UNAVAILABLE" || code === "DEVICE_LOST"
 }
 
 /** The error for an ONNX Runtime package, or its native binary, that could not be loaded. */

@@ -90,7 +90,7 @@ export class OrtExecutor implements Executor {
       try {
         return { ...(await this.#loadOn(device, request)), attempts }
       } catch (error) {
-        if (!(error instanceof RuntimeError) || !mayFallBack(error)) throw error
+        if (!mayFallBack(error)) throw error
         attempts.push({ device, error })
       }
     }

@@ -158,7 +158,9 @@ describe("a large file", () => {
       await using page = await open()
       page.call("download", "org/large", "large.bin", asked).catch(() => {})
       // The page goes away with two pieces written and a third in its memory.
-      await expect.poll(() => hub.requests.filter(({ server }) => server === "cdn").length).toBe(1)
+      await expect
+        .poll(() => hub.requests.filter(({ server }) => server === "cdn").length, { timeout: 60_000 })
+        .toBe(1)
       await page.page.waitForTimeout(1500)
     }
     await using page = await open()

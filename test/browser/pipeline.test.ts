@@ -122,15 +122,20 @@ test("on WebGPU, where the state stays on the device", async () => {
   expect(bytesRead).toEqual([0, 0])
 })
 
-test("when the device is lost between two steps: on the next device of `auto`", async () => {
+test("when the device is lost between two steps, or while nothing is done: on the next device of `auto`", async () => {
   await using fragile = await startChromium()
   await using page = await openPage<Program>(fragile.context, site, "pipeline")
-  expect(await load(page, tiny, {})).toBe("webgpu")
+  for (const name of ["pipe", "idle"]) expect(await load(page, tiny, {}, name)).toBe("webgpu")
   const steps = { numInferenceSteps: 300 }
   const sampling = page.call("sample", "pipe", seed, steps)
   await expect.poll(() => page.call("stepsDone"), { timeout: 200_000 }).toBeGreaterThan(0)
   await fragile.crashGpu()
   const { pictures } = await sampling
-  expect(await page.call("device", "pipe")).toEqual({ now: "wasm", lost: ["webgpu: DEVICE_LOST"] })
+  const onNext = { now: "wasm", lost: ["webgpu: DEVICE_LOST"] }
+  expect(await page.call("device", "pipe")).toEqual(onNext)
   expect((await page.call("sample", "pipe", seed, steps)).pictures).toEqual(pictures)
+  // The same worker held both. Its noise is drawn on the CPU, and must begin anew too.
+  const idle = await page.call("sample", "idle", seed, options, "torch")
+  expect(await page.call("device", "idle")).toEqual(onNext)
+  expect(idle.pictures).toEqual((await page.call("sample", "idle", seed, options, "torch")).pictures)
 })

@@ -32,7 +32,7 @@ beforeAll(async () => {
   await page.setViewportSize({ width: 1440, height: 900 })
   await page.goto(server.resolvedUrls!.local[0]!)
   await field("Device").selectOption("wasm")
-}, 120_000)
+})
 afterAll(async () => {
   await browser?.[Symbol.asyncDispose]()
   await server?.close()
@@ -75,7 +75,7 @@ async function downloads(name: string, count: number): Promise<Map<string, Image
   const found: Download[] = []
   page.on("download", download => found.push(download))
   await button(name).click()
-  await expect.poll(() => found.length, { timeout: 20_000 }).toBe(count)
+  await expect.poll(() => found.length, { timeout: 60_000 }).toBe(count)
   page.removeAllListeners("download")
   const images = await Promise.all(
     found.map(async download => {
@@ -202,7 +202,7 @@ test("stops between two steps", async () => {
   await page.keyboard.press("s")
   await reachStep(/^[1-9]\d*\/2000$/)
   await page.keyboard.press("Escape")
-  await expect.poll(() => notice().textContent(), { timeout: 20_000 }).toBe("Stopped.")
+  await expect.poll(() => notice().textContent(), { timeout: 60_000 }).toBe("Stopped.")
   expect(await button("Sample").isEnabled()).toBe(true)
 })
 
@@ -212,7 +212,7 @@ test("tells what went wrong, and the next step", async () => {
   await field("Hub id").blur()
   await button("Sample").click()
   await expect
-    .poll(() => notice().textContent(), { timeout: 20_000 })
+    .poll(() => notice().textContent(), { timeout: 60_000 })
     .toContain('An id has the form "owner/name"')
   await field("Model").selectOption("shipped")
 })

@@ -4,6 +4,7 @@ import {
   PhiloxGenerator,
   type PipelineOptions,
   type SamplingOptions,
+  TorchGenerator,
 } from "../../../src/index.ts"
 import { DeviceState } from "../../../src/runtime/device-state.ts"
 import { elementCount } from "../../../src/tensor.ts"
@@ -26,17 +27,20 @@ export async function load(name: string, id: string, options: PipelineOptions): 
   return pipe.unet.device
 }
 
-/** The elements of the pictures from a `PhiloxGenerator`'s noise, from 0 to 255, and the bytes that each step after the first read back from a GPU. */
+type Noise = "philox" | "torch"
+
+/** The elements of the pictures from a generator's noise, from 0 to 255, and the bytes that each step after the first read back from a GPU. */
 export async function sample(
   name: string,
   seed: number,
   options: Pick<SamplingOptions, "batchSize" | "numInferenceSteps">,
+  noise: Noise = "philox",
 ): Promise<{ readonly pictures: number[]; readonly bytesRead: number[] }> {
   steps = 0
   const marks: number[] = []
   const { images } = await pipes.get(name)!({
     ...options,
-    generator: new PhiloxGenerator(seed),
+    generator: noise === "torch" ? new TorchGenerator(seed) : new PhiloxGenerator(seed),
     onProgress: ({ step }) => {
       steps = step
       marks.push(bytesToHost)
