@@ -8,6 +8,7 @@ import { DeviceLoss } from "./device-loss.ts"
 import type { DeviceMemory } from "./device-memory.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
+import { GpuMemoryWatch } from "./gpu-memory-watch.ts"
 import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
 import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
 import type { ExternalData, ValueInfo } from "./session.ts"
@@ -40,6 +41,7 @@ export class OrtExecutor implements Executor {
   // The WebGPU backend breaks when two calls overlap, even in different sessions.
   readonly #oneByOne = pLimit(1)
   readonly #loss = new DeviceLoss()
+  readonly #memoryWatch = new GpuMemoryWatch()
   readonly #around: <T>(work: () => Promise<T>) => Promise<T>
   readonly #memories = new WeakMap<GPUDevice, DeviceMemory>()
   #lastId = 0
@@ -117,6 +119,9 @@ export class OrtExecutor implements Executor {
       const outputs = valueInfos("output", session.outputMetadata)
       const id = ++this.#lastId
       const gpu = device === "webgpu" ? await ort.gpuDevice?.() : undefined
+      if (gpu) this.#memoryWatch.watch(gpu)
+      const fault = this.#memoryWatch.take()
+      if (fault) throw loadError(fault, device)
       this.#models.set(id, { ort: ort.module, session, device, gpu })
       if (gpu) this.#watch(gpu)
       return { id, device, inputs, outputs, holdsTensors: gpu !== undefined }
@@ -130,7 +135,9 @@ export class OrtExecutor implements Executor {
     const { ort, session, device } = this.#open(id)
     try {
       const ortFeeds = mapValues(feeds, tensor => toOrtTensor(ort, tensor))
-      return mapValues(await session.run(ortFeeds, outputs, silent), fromOrtTensor)
+      const results = mapValues(await session.run(ortFeeds, outputs, silent), fromOrtTensor)
+      this.#requireMemory()
+      return results
     } catch (cause) {
       throw this.#failed(cause, device)
     }
@@ -147,7 +154,9 @@ export class OrtExecutor implements Executor {
       this.#memories.set(gpu!, memory)
     }
     try {
-      return await memory.perform(commands, id => this.#open(id).session)
+      const reply = await memory.perform(commands, id => this.#open(id).session)
+      this.#requireMemory()
+      return reply
     } catch (cause) {
       throw this.#failed(cause, device)
     }
@@ -157,6 +166,11 @@ export class OrtExecutor implements Executor {
     const model = this.#models.get(id)
     if (!model) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
     return model
+  }
+
+  #requireMemory(): void {
+    const fault = this.#memoryWatch.take()
+    if (fault) throw fault
   }
 
   /** The error for what was thrown in a run. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { autoDevices, knownDevices } from "#platform/ort"
 import { availableDevices } from "../../src/runtime/available-devices.ts"
 import { type ResolvedDevice, resolveDevices } from "../../src/runtime/device.ts"
@@ -109,6 +109,47 @@ describe("fallback", () => {
       message: expect.stringMatching(/not enough memory on webgpu.*not enough memory on cuda/s),
       attempts: [{ error: { code: "OUT_OF_MEMORY" } }, { error: { code: "OUT_OF_MEMORY" } }],
     })
+  })
+
+  test("hears of memory that WebGPU lacked, though ONNX Runtime goes on", async () => {
+    vi.stubGlobal(
+      "GPUOutOfMemoryError",
+      class {
+        readonly message = "no room for a buffer"
+      },
+    )
+    const gpu = Object.assign(new EventTarget(), { lost: new Promise<never>(() => {}) })
+    const module = await import("onnxruntime-web")
+    const create = async () => {
+      const session = await module.InferenceSession.create(model.bytes, { executionProviders: ["wasm"] })
+      const run: typeof session.run = async (...args: unknown[]) => {
+        const error = new GPUOutOfMemoryError("")
+        gpu.dispatchEvent(Object.assign(new Event("uncapturederror"), { error }))
+        return await session.run(args[0] as { x: never })
+      }
+      const { inputMetadata, outputMetadata } = session
+      return { inputMetadata, outputMetadata, run, release: () => session.release() }
+    }
+    const executor = new OrtExecutor(async () => ({
+      module: { ...module, InferenceSession: { create } as never },
+      readsFiles: false,
+      gpuDevice: async () => gpu as never,
+    }))
+    const { id, outputs } = await executor.load({ source: model, devices: ["webgpu"] })
+    const feeds = { x: { dtype: "float32", shape: [1], data: Float32Array.of(1) } } as const
+    await expect(
+      executor.run(
+        id,
+        feeds,
+        outputs.map(({ name }) => name),
+      ),
+    ).rejects.toMatchObject({
+      code: "OUT_OF_MEMORY",
+      device: "webgpu",
+      cause: expect.objectContaining({ message: expect.stringContaining("no room for a buffer") }),
+    })
+    await executor.release(id)
+    vi.unstubAllGlobals()
   })
 })
 

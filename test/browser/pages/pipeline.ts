@@ -106,8 +106,10 @@ export async function sampleBesideNetwork(
   const timestep = state.create("float32", [options.batchSize], new Float32Array(options.batchSize).fill(1))
   await state.flush()
   const start = performance.now()
-  for (let i = first.nfe; i < last.nfe; i++) {
-    state.run(session, { sample, timestep }, { out_sample: score })
+  for (const [i, mark] of marks.slice(1).entries()) {
+    for (let n = marks[i]!.nfe; n < mark.nfe; n++) {
+      state.run(session, { sample, timestep }, { out_sample: score })
+    }
     await state.flush()
   }
   return {

@@ -113,7 +113,7 @@ function FolderField({ chosen }: { chosen: Extract<ModelSource, { kind: "folder"
           id="folder"
           type="file"
           // @ts-expect-error: all browsers know it, Preact's types do not
-          webkitdirectory=""
+          webkitdirectory={true}
           onChange={event => {
             const files = Array.from(event.currentTarget.files ?? [], file => ({
               path: file.webkitRelativePath || file.name,
