@@ -101,6 +101,6 @@ export function timestepTensor(timestep: Timestep, batch: number, dtype: DType, 
 export function labelTensor(labels: Tensor | undefined): Tensor {
   if (labels) return labels
   throw new InputError("INVALID_ARGUMENT", "The model is class-conditional, but no classLabels were given.", {
-    hint: "Pass an int64 tensor with one label per sample.",
+    hint: "Give forward() or scoreModel() an int64 tensor with one label per sample; a pipeline's own call has no labels for such a model.",
   })
 }
