@@ -54,10 +54,10 @@ export const browserRuntime: Measurement = {
       await using page = await openPage<Program>(browser.context, site, "pipeline")
       // Inline: what the page reads from the GPU is counted there.
       await page.call("load", "webgpu", id, { endpoint, device: "webgpu", worker: false })
-      const options = { seed: 1, batchSize: 1, numInferenceSteps: 4 }
+      const options = { seed: 1, batchSize: 1, numInferenceSteps: 2 }
       const shares: number[] = []
       const read: number[] = []
-      for (let i = 0; i < 4; i++) {
+      for (let i = 0; i < 3; i++) {
         const { whole, network, bytesRead } = await page.call("sampleBesideNetwork", "webgpu", options)
         // The first compiles.
         if (i === 0) continue
