@@ -7,6 +7,7 @@ import { scoreSdeConfig, scoreSdeConfigNames } from "../../src/configs/configs.t
 import type { ScoreNetworkModel } from "../../src/models/score-sde/model.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import { exportScoreSde } from "../../src/pipelines/export-score-sde.ts"
+import { ScoreSdeInpaintPipeline } from "../../src/pipelines/inpaint.ts"
 import { ScoreSdePipeline } from "../../src/pipelines/score-sde.ts"
 import { ScoreSdeVePipeline } from "../../src/pipelines/score-sde-ve.ts"
 import { createGenerator } from "../../src/random/randn-tensor.ts"
@@ -195,6 +196,44 @@ describe("sampling", () => {
     } as unknown as ScoreNetworkModel
     return { pipe: new ScoreSdePipeline({ unet, scheduler }), labels }
   }
+
+  /** A picture of noise in [0, 1], of which the left half is known. */
+  function halfKnown(channels: number, side: number) {
+    const shape = [1, channels, side, side]
+    const data = createGenerator("torch", 5)
+      .randn(shape)
+      .data.map(value => Math.abs(Math.sin(value)))
+    const mask = Float32Array.from({ length: side * side }, (_, i) => (i % side < side / 2 ? 1 : 0))
+    return {
+      image: { dtype: "float32", shape, data } as Tensor<"float32">,
+      mask: { dtype: "float32", shape: [1, 1, side, side], data: mask } as Tensor<"float32">,
+      known: (values: ArrayLike<number>) =>
+        Array.from(values).filter((_, i) => mask[i % (side * side)] === 1),
+    }
+  }
+
+  test("inpaints with the network and the settings of a checkpoint", async () => {
+    await using folder = await temporaryFolder()
+    await exportScoreSde(checkpoint("checkpoint_8"), checkpointConfig(), folder.path)
+    await using pipe = await ScoreSdePipeline.fromPretrained(folder.path, inline)
+    const { image, mask, known } = halfKnown(3, 8)
+    const inpaint = new ScoreSdeInpaintPipeline(pipe)
+    const { images, nfe } = await inpaint({ image, mask, seed: 1, numInferenceSteps: 4, outputType: "pt" })
+    expect(nfe).toBe(4 * (1 + 2))
+    expect(relativeError(known(images.data), known(image.data))).toBeLessThan(1e-6)
+    expect(Array.from(images.data)).not.toEqual(Array.from(image.data))
+  })
+
+  test("inpaints with a model of the sub-VP SDE", async () => {
+    const { pipe } = withFakeNetwork(
+      ScoreSdeScheduler.fromScoreSde(scoreSdeConfig("subvp/cifar10_ddpmpp_continuous")),
+    )
+    const { image, mask, known } = halfKnown(1, 2)
+    const inpaint = new ScoreSdeInpaintPipeline(pipe)
+    const { images } = await inpaint({ image, mask, seed: 1, numInferenceSteps: 5, outputType: "pt" })
+    expect(relativeError(known(images.data), known(image.data))).toBeLessThan(1e-3)
+    expect(Array.from(images.data).every(value => value >= 0 && value <= 1)).toBe(true)
+  })
 
   test("with fewer steps than a discrete network was trained on gives it the numbers of its own levels", async () => {
     const vp = withFakeNetwork(ScoreSdeScheduler.fromScoreSde(scoreSdeConfig("vp/ddpm/cifar10")))
