@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
 import { someBytes } from "../hub/hub-fixtures.ts"
 import { type HubServer, startHubServer } from "../hub-server/hub-server.ts"
-import { formulaSafetensors, plainJson, temporaryFolder, writeModel } from "../pipelines/tiny-model.ts"
+import { flatModelFiles, formulaSafetensors, temporaryFolder, writeModel } from "../pipelines/tiny-model.ts"
 import { type Chromium, startChromium } from "./chromium.ts"
 import { openPage, type ProgramPage } from "./open-page.ts"
 import type { Outcome, Sampled } from "./pages/files.ts"
@@ -18,19 +18,6 @@ type Program = typeof import("./pages/files.ts")
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const large = someBytes(20 * 2 ** 20)
 const largeDigest = createHash("sha256").update(large).digest("hex")
-const flat = {
-  "model_index.json": JSON.stringify({
-    _class_name: "DDPMPipeline",
-    scheduler: ["diffusers", "DDPMScheduler"],
-    unet: ["diffusers", "UNet2DModel"],
-  }),
-  "scheduler_config.json": JSON.stringify({
-    _class_name: "DDPMScheduler",
-    num_train_timesteps: 100,
-    variance_type: "fixed_large",
-  }),
-  "config.json": JSON.stringify(plainJson),
-}
 const expected = fixture.cases.find(({ name }) => name === "DDPM")!
 
 let browser: Chromium
@@ -41,12 +28,12 @@ beforeAll(async () => {
     repos: {
       "org/torch": {
         files: {
-          ...flat,
+          ...flatModelFiles,
           "diffusion_pytorch_model.bin": await readFile(join(root, "test/fixtures/pipelines/plain.bin")),
         },
       },
       "org/safetensors": {
-        files: { ...flat, "diffusion_pytorch_model.safetensors": await formulaSafetensors() },
+        files: { ...flatModelFiles, "diffusion_pytorch_model.safetensors": await formulaSafetensors() },
       },
       "org/large": { files: { "large.bin": large } },
     },

@@ -14,24 +14,14 @@ import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
 import { filesBelow, hideHubEnvironment, temporaryFolder, temporaryHub } from "../hub/hub-fixtures.ts"
 import type { HubServer, HubServerOptions } from "../hub-server/hub-server.ts"
 import { formulaWeights } from "../models/formula-weights.ts"
-import { formulaSafetensors, plainConfig, plainJson } from "./tiny-model.ts"
+import { flatModelFiles, formulaSafetensors, plainConfig } from "./tiny-model.ts"
 
 hideHubEnvironment()
 afterEach(() => void vi.unstubAllEnvs())
 
 // As google/ddpm-cifar10-32 is: everything at the root, PyTorch weights with the names of old.
 const files = {
-  "model_index.json": JSON.stringify({
-    _class_name: "DDPMPipeline",
-    scheduler: ["diffusers", "DDPMScheduler"],
-    unet: ["diffusers", "UNet2DModel"],
-  }),
-  "scheduler_config.json": JSON.stringify({
-    _class_name: "DDPMScheduler",
-    num_train_timesteps: 100,
-    variance_type: "fixed_large",
-  }),
-  "config.json": JSON.stringify(plainJson),
+  ...flatModelFiles,
   "diffusion_pytorch_model.bin": await readFile("test/fixtures/pipelines/plain.bin"),
 }
 const repos = { "google/ddpm-plain": { files } }

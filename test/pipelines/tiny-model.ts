@@ -81,3 +81,20 @@ export async function writeModel(
     await writeFile(join(folder, path), plain ? content : JSON.stringify(content))
   }
 }
+
+/** The JSON files of the plain network with a DDPM scheduler, all at the root, as google/ddpm-cifar10-32 has them. */
+export const flatModelFiles: Readonly<
+  Record<"model_index.json" | "scheduler_config.json" | "config.json", string>
+> = {
+  "model_index.json": JSON.stringify({
+    _class_name: "DDPMPipeline",
+    scheduler: ["diffusers", "DDPMScheduler"],
+    unet: ["diffusers", "UNet2DModel"],
+  }),
+  "scheduler_config.json": JSON.stringify({
+    _class_name: "DDPMScheduler",
+    num_train_timesteps: 100,
+    variance_type: "fixed_large",
+  }),
+  "config.json": JSON.stringify(plainJson),
+}
