@@ -1,6 +1,7 @@
 export { ArrayFileError } from "./arrays/errors.ts"
 export { readNpy, writeNpy } from "./arrays/npy.ts"
 export { readNpz, writeNpz } from "./arrays/npz.ts"
+export type { OptionList } from "./check-options.ts"
 export { ConfigError } from "./config/errors.ts"
 export type { WarningHandler } from "./config/warnings.ts"
 export {

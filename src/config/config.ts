@@ -1,8 +1,9 @@
 import * as v from "valibot"
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import { DIFFUSERS_VERSION } from "./diffusers-version.ts"
 import { ConfigError } from "./errors.ts"
-import { describeJson, formatJson, type JsonObject, type JsonValue } from "./json.ts"
+import { formatJson, type JsonObject, type JsonValue } from "./json.ts"
 import { type Kind, parseValue } from "./kinds.ts"
 import { type WarningHandler, warnOnce } from "./warnings.ts"
 
@@ -208,7 +209,7 @@ function build<Values extends object>(spec: ConfigSpec<Values>, sources: Sources
 
   const conflict = spec.conflict?.(values as Values)
   if (conflict !== undefined) {
-    const found = describeJson(values[conflict.key])
+    const found = describeValue(values[conflict.key])
     const name = usedNames[conflict.key] ?? conflict.key
     throw new ConfigError("INVALID_VALUE", `${where}: ${name} is ${found}, but must be ${conflict.allowed}.`)
   }
@@ -231,7 +232,7 @@ function build<Values extends object>(spec: ConfigSpec<Values>, sources: Sources
 /** Files of custom pipelines hold a pair; anything else than a name or a pair is a broken file. */
 function checkClassName(className: unknown, where: string): void {
   if (className !== undefined && typeof className !== "string" && !Array.isArray(className)) {
-    const found = describeJson(className)
+    const found = describeValue(className)
     throw new ConfigError(
       "INVALID_VALUE",
       `${where}: _class_name is ${found}, but must be the name of a class.`,

@@ -1,4 +1,5 @@
 import { parse } from "lossless-json"
+import { describeValue } from "../describe-value.ts"
 import { ConfigError } from "./errors.ts"
 import { formatPythonFloat } from "./python-float.ts"
 
@@ -63,7 +64,7 @@ export function parseJsonObject(source: string | Uint8Array, options: ParseJsonO
   if (!isJsonObject(value)) {
     throw new ConfigError(
       "INVALID_JSON",
-      `${options.file ?? "The text"} holds ${describeJson(value)}, but must hold a JSON object.`,
+      `${options.file ?? "The text"} holds ${describeValue(value)}, but must hold a JSON object.`,
     )
   }
   return value
@@ -80,18 +81,6 @@ export function isJsonObject(value: JsonValue): value is JsonObject {
  */
 export function formatJson(value: JsonValue): string {
   return `${formatValue(value, "\n")}\n`
-}
-
-/** A value on one short line, for messages. */
-export function describeJson(value: unknown): string {
-  const text = Array.isArray(value)
-    ? `[${value.slice(0, 40).map(describeJson).join(",")}]`
-    : typeof value === "string"
-      ? JSON.stringify(value)
-      : typeof value === "object" && value !== null
-        ? "an object"
-        : String(value)
-  return text.length <= 80 ? text : `${text.slice(0, 77)}...`
 }
 
 function formatValue(value: JsonValue, newline: string): string {

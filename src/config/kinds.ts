@@ -1,6 +1,7 @@
 import * as v from "valibot"
+import { describeValue } from "../describe-value.ts"
 import { ConfigError } from "./errors.ts"
-import { describeJson, type JsonValue } from "./json.ts"
+import type { JsonValue } from "./json.ts"
 
 /** What a configuration key may hold: how it is checked, read, written and named in errors. */
 export interface Kind<T> {
@@ -121,7 +122,7 @@ export function parseValue<T>(kind: Kind<T>, value: unknown, where: string): T {
   if (result.success) return result.output
   const path = result.issues[0].path ?? []
   const item = path.map(({ key }) => `[${String(key)}]`).join("")
-  const found = describeJson(path.length === 0 ? value : path.at(-1)!.value)
+  const found = describeValue(path.length === 0 ? value : path.at(-1)!.value)
   throw new ConfigError("INVALID_VALUE", `${where}${item} is ${found}, but must be ${kind.allowed}.`)
 }
 

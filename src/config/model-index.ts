@@ -1,7 +1,7 @@
 import * as v from "valibot"
+import { describeValue } from "../describe-value.ts"
 import { ConfigError } from "./errors.ts"
 import {
-  describeJson,
   formatJson,
   type JsonObject,
   type JsonValue,
@@ -106,7 +106,7 @@ function checkName(component: string, file: string): string {
   if (/^[A-Za-z]\w*$/.test(component)) return component
   throw new ConfigError(
     "INVALID_VALUE",
-    `${file}: ${describeJson(component)} is not the name of a component.`,
+    `${file}: ${describeValue(component)} is not the name of a component.`,
     { hint: "Names of components are made of letters, digits and underscores." },
   )
 }

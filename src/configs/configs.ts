@@ -1,6 +1,7 @@
 import { ConfigError } from "../config/errors.ts"
-import { describeJson, formatJson, isJsonObject, type JsonObject, type JsonValue } from "../config/json.ts"
+import { formatJson, isJsonObject, type JsonObject, type JsonValue } from "../config/json.ts"
 import { type Kind, oneOf, parseValue } from "../config/kinds.ts"
+import { describeValue } from "../describe-value.ts"
 import { findConflict } from "./conflicts.ts"
 import { defaultLayers, experimentLayers } from "./layers.ts"
 import type { ScoreSdeConfigName } from "./names.ts"
@@ -75,7 +76,7 @@ export function scoreSdeConfigJson(config: ScoreSdeConfig): JsonObject {
 function layersOf(name: unknown, where: string): readonly ConfigChanges[] {
   const known: Readonly<Record<string, readonly ConfigChanges[]>> = { ...experimentLayers, ...defaultLayers }
   if (typeof name === "string" && Object.hasOwn(known, name)) return known[name]!
-  throw new ConfigError("INVALID_VALUE", `${where}: there is no configuration ${describeJson(name)}.`, {
+  throw new ConfigError("INVALID_VALUE", `${where}: there is no configuration ${describeValue(name)}.`, {
     hint: `There are ${Object.keys(known).join(", ")}.`,
   })
 }
@@ -100,7 +101,7 @@ function changesFrom(json: JsonObject, file: string): ConfigChanges {
     } else if (!isJsonObject(options)) {
       throw new ConfigError(
         "INVALID_VALUE",
-        `${file}: ${section} is ${describeJson(options)}, but must be an object with options.`,
+        `${file}: ${section} is ${describeValue(options)}, but must be an object with options.`,
       )
     } else {
       changes[section] = sectionChanges(section, options, file)

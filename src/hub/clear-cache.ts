@@ -1,3 +1,4 @@
+import { checkOptions, type OptionList, text } from "../check-options.ts"
 import { ScoreSdeError } from "../errors.ts"
 import { HubError } from "./errors.ts"
 import { isCommit, isRepoId, printable } from "./names.ts"
@@ -6,6 +7,11 @@ import { resolveSettings } from "./settings.ts"
 
 /** Which cache is meant, and of a repository which revision; default: all revisions. */
 export type ClearCacheOptions = Pick<HubOptions, "cache" | "cacheDir" | "endpoint" | "revision">
+
+const clearCacheOptions: OptionList<ClearCacheOptions> = {
+  type: "ClearCacheOptions",
+  options: { cache: true, cacheDir: text, endpoint: text, revision: text },
+}
 
 /** What {@link clearCache} did. */
 export interface ClearedCache {
@@ -24,6 +30,7 @@ export interface ClearedCache {
  * @throws HubError `INVALID_ID`, `INVALID_REVISION`, `CACHE_FAILED`.
  */
 export async function clearCache(id?: string, options: ClearCacheOptions = {}): Promise<ClearedCache> {
+  checkOptions("clearCache", options, clearCacheOptions)
   const { revision, ...where } = options
   const settings = await resolveSettings({ ...where, ...(revision !== undefined && { revision }) })
   if (id !== undefined && !isRepoId(id)) {

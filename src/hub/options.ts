@@ -1,3 +1,4 @@
+import { abortSignal, callback, flag, type OptionList, text } from "../check-options.ts"
 import type { BrowserCache } from "../platform/repo-store.ts"
 import type { DownloadEvent } from "./progress.ts"
 
@@ -31,4 +32,23 @@ export interface HubOptions {
   readonly fetch?: typeof fetch
   readonly signal?: AbortSignal
   readonly onProgress?: (event: DownloadEvent) => void
+}
+
+/** {@link HubOptions} as a caller without types gives them. */
+export const hubOptions: OptionList<HubOptions> = {
+  type: "HubOptions",
+  options: {
+    revision: text,
+    token: true,
+    cacheDir: text,
+    cache: true,
+    localFilesOnly: flag,
+    forceDownload: flag,
+    subfolder: text,
+    endpoint: text,
+    retries: true,
+    fetch: callback,
+    signal: abortSignal,
+    onProgress: callback,
+  },
 }

@@ -1,6 +1,16 @@
+import {
+  abortSignal,
+  callback,
+  checkOptions,
+  flag,
+  type OptionList,
+  object,
+  tensor,
+  text,
+} from "../check-options.ts"
 import type { WarningHandler } from "../config/warnings.ts"
 import type { WeightsChoice } from "../hub/component-files.ts"
-import type { HubOptions } from "../hub/options.ts"
+import { type HubOptions, hubOptions } from "../hub/options.ts"
 import type { Repo } from "../hub/repo.ts"
 import { type DeviceAttempt, resolveDevices } from "../runtime/device.ts"
 import { RuntimeError } from "../runtime/errors.ts"
@@ -29,10 +39,43 @@ export interface ModelOptions extends HubOptions, Omit<WeightsChoice, "dtype">, 
   readonly onWarning?: WarningHandler
 }
 
+/** {@link DeviceOptions} as a caller without types gives them. */
+export const deviceOptions: OptionList<DeviceOptions> = {
+  type: "DeviceOptions",
+  options: {
+    device: true,
+    worker: flag,
+    threads: true,
+    wasmPaths: true,
+    ort: object,
+    sessionOptions: object,
+  },
+}
+
+/** {@link ModelOptions} as a caller without types gives them. */
+export const modelOptions: OptionList<ModelOptions> = {
+  type: "ModelOptions",
+  options: {
+    ...hubOptions.options,
+    ...deviceOptions.options,
+    variant: text,
+    dtype: true,
+    useSafetensors: flag,
+    useOnnx: flag,
+    size: true,
+    onWarning: callback,
+  },
+}
+
 export interface ForwardOptions {
   /** For a class-conditional model: labels [N], or embeddings [N, E] where `classEmbedType` is `"identity"`. */
   readonly classLabels?: Tensor
   readonly signal?: AbortSignal
+}
+
+const forwardOptions: OptionList<ForwardOptions> = {
+  type: "ForwardOptions",
+  options: { classLabels: tensor, signal: abortSignal },
 }
 
 /** What a model was loaded from, and how. */
@@ -136,6 +179,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     options: ForwardOptions = {},
   ): Promise<Tensor<"float32">> {
     this.#requireLive()
+    checkOptions("forward", options, forwardOptions)
     const { classLabels, signal } = options
     checkSample(sample, this.inChannels, this.size)
     const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels)
@@ -165,6 +209,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     options: ForwardOptions = {},
   ): Promise<VjpOutput> {
     this.#requireLive()
+    checkOptions("vjp", options, forwardOptions)
     const { classLabels, signal } = options
     checkSample(sample, this.inChannels, this.size)
     checkCotangent(cotangent, [sample.shape[0]!, this.outChannels, ...this.size])

@@ -1,5 +1,6 @@
-import { ConditionalPipeline, type GuidanceSettings } from "./conditional-pipeline.ts"
-import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import type { OptionList } from "../check-options.ts"
+import { ConditionalPipeline, type GuidanceSettings, guidanceOptions } from "./conditional-pipeline.ts"
+import { type OutputType, type PipelineOutput, type SamplingOptions, samplingOptions } from "./options.ts"
 import { sampleScore } from "./score-sampling.ts"
 
 /** What a {@link ScoreSdeClassConditionalPipeline} is called with. */
@@ -28,6 +29,11 @@ export interface ScoreSdeClassConditionalPipeline {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
 export class ScoreSdeClassConditionalPipeline extends ConditionalPipeline {
+  static override readonly callOptions: OptionList<ClassConditionalOptions> = {
+    type: "ClassConditionalOptions",
+    options: { ...samplingOptions.options, ...guidanceOptions.options },
+  }
+
   /**
    * Makes as many pictures as there are labels, or `batchSize` of one label.
    *
@@ -36,6 +42,7 @@ export class ScoreSdeClassConditionalPipeline extends ConditionalPipeline {
   override async generate<T extends OutputType = "image">(
     options: ClassConditionalOptions<T>,
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { classLabels, guidanceScale, latents, ...settings } = options
     const asked = latents?.shape[0] ?? (typeof classLabels === "object" ? classLabels.length : 1)
     const { batchSize = asked } = settings

@@ -1,6 +1,7 @@
+import type { OptionList } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import { colorization } from "../sde/measurements.ts"
-import { ConditionalPipeline, type RestorationSettings } from "./conditional-pipeline.ts"
+import { ConditionalPipeline, type RestorationSettings, restorationOptions } from "./conditional-pipeline.ts"
 import type { OutputType, PipelineOutput } from "./options.ts"
 import { type PictureSource, picturesOfShape, readPictures } from "./picture-source.ts"
 
@@ -19,6 +20,11 @@ export interface ScoreSdeColorizationPipeline {
 /** Finds the colours of grey pictures (Song et al. 2021, appendix I.3), as score_sde's `get_pc_colorizer`. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
 export class ScoreSdeColorizationPipeline extends ConditionalPipeline {
+  static override readonly callOptions: OptionList<ColorizationOptions> = {
+    type: "ColorizationOptions",
+    options: { ...restorationOptions.options, image: true },
+  }
+
   /**
    * Makes pictures whose channels have the mean of the given ones.
    *
@@ -27,6 +33,7 @@ export class ScoreSdeColorizationPipeline extends ConditionalPipeline {
   override async generate<T extends OutputType = "image">(
     options: ColorizationOptions<T>,
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { image, ...settings } = options
     return this.restore(settings, async ({ shape }) => {
       if (shape[0] < 2) throw new InputError("INVALID_ARGUMENT", "The model's pictures have no colours.")

@@ -1,3 +1,4 @@
+import { checkOptions, flag, number, type OptionList, object } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
 import { checkLabels, type NoisyClassifier } from "../models/wideresnet/classifier.ts"
@@ -8,9 +9,9 @@ import { repeatMeasurement } from "../sde/repeat.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
 import { Callable } from "./callable.ts"
-import { DiffusionPipeline, type PipelineOptions } from "./diffusion-pipeline.ts"
+import { DiffusionPipeline, type PipelineOptions, pipelineOptions } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
-import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { type CallOptions, callOptions, type OutputType, type PipelineOutput } from "./options.ts"
 import type { PcDefaults, SamplerSettings } from "./sampler-settings.ts"
 import type { ScoreModel } from "./score-model.ts"
 import { sampleScore } from "./score-sampling.ts"
@@ -28,7 +29,7 @@ export interface GuidanceSettings {
  * as the model has it.
  */
 export interface RestorationSettings<T extends OutputType = "image">
-  extends Omit<SamplingOptions<T>, keyof SamplerSettings | "batchSize">,
+  extends CallOptions<T>,
     PcDefaults,
     Pick<SamplerSettings, "eps">,
     GuidanceSettings {
@@ -42,10 +43,39 @@ export interface RestorationSettings<T extends OutputType = "image">
   readonly compat?: boolean | undefined
 }
 
+/** {@link GuidanceSettings} as a caller without types gives them. */
+export const guidanceOptions: OptionList<GuidanceSettings> = {
+  type: "GuidanceSettings",
+  options: { classLabels: true, guidanceScale: number },
+}
+
+/** {@link RestorationSettings} as a caller without types gives them. */
+export const restorationOptions: OptionList<RestorationSettings> = {
+  type: "RestorationSettings",
+  options: {
+    ...callOptions.options,
+    predictor: true,
+    corrector: true,
+    snr: number,
+    nStepsEach: number,
+    probabilityFlow: flag,
+    denoise: flag,
+    eps: number,
+    ...guidanceOptions.options,
+    numImagesPerInput: number,
+    compat: flag,
+  },
+}
+
 /** What a conditional pipeline has besides a model. */
 export interface ConditionalComponents {
   /** Tells the classes of noisy pictures, such as a `NoiseConditionalClassifier`; for `classLabels`. */
   readonly classifier?: NoisyClassifier | undefined
+}
+
+const loadingOptions: OptionList<PipelineOptions & ConditionalComponents> = {
+  type: "PipelineOptions",
+  options: { ...pipelineOptions.options, classifier: object },
 }
 
 /** A class of conditional pipelines. */
@@ -56,6 +86,9 @@ export type ConditionalPipelineClass<P extends ConditionalPipeline> = new (
 
 /** Pictures with something known about them, from the model of any pipeline whose network is the score of an SDE. */
 export abstract class ConditionalPipeline extends Callable implements AsyncDisposable {
+  /** The options of a call; others are refused. */
+  static readonly callOptions: OptionList<object> = restorationOptions
+
   /** The pipeline whose model makes the pictures. */
   readonly pipe: DiffusionPipeline
   readonly classifier: NoisyClassifier | undefined
@@ -91,9 +124,11 @@ export abstract class ConditionalPipeline extends Callable implements AsyncDispo
   static async fromPretrained<P extends ConditionalPipeline>(
     this: ConditionalPipelineClass<P>,
     location: ModelLocation,
-    { classifier, ...options }: PipelineOptions & ConditionalComponents = {},
+    options: PipelineOptions & ConditionalComponents = {},
   ): Promise<P> {
-    const pipe = await DiffusionPipeline.fromPretrained(location, options)
+    checkOptions("fromPretrained", options, loadingOptions)
+    const { classifier, ...rest } = options
+    const pipe = await DiffusionPipeline.fromPretrained(location, rest)
     try {
       return new this(pipe, { classifier })
     } catch (error) {

@@ -1,8 +1,9 @@
+import { flag, type OptionList } from "../check-options.ts"
 import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDIMScheduler } from "../schedulers/ddim.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
-import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { type OutputType, type PipelineOutput, type SamplingOptions, samplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
@@ -27,6 +28,10 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> 
   static readonly className: string = "DDIMPipeline"
   static readonly schedulerClass: typeof DDIMScheduler = DDIMScheduler
   static readonly networkClass: typeof UNet2DModel = UNet2DModel
+  static override readonly callOptions: OptionList<DDIMOptions> = {
+    type: "DDIMOptions",
+    options: { ...samplingOptions.options, useClippedModelOutput: flag },
+  }
 
   /**
    * Makes pictures in `numInferenceSteps` steps (default 50) of one evaluation each.
@@ -36,6 +41,7 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> 
   override async generate<T extends OutputType = "image">(
     options: DDIMOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 50, eta = 0, useClippedModelOutput = false } = options
     const scheduler = this.schedulerForCall()

@@ -21,6 +21,7 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler, UNet2DModel> 
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 1000 } = options
     const scheduler = this.schedulerForCall()

@@ -1,7 +1,8 @@
+import { checkOptions, type OptionList } from "../check-options.ts"
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
-import type { ModelOptions } from "../models/network-model.ts"
+import { type ModelOptions, modelOptions } from "../models/network-model.ts"
 import type { AnyNetwork, NetworkClass } from "../models/registry.ts"
 import type { AnyScheduler, SchedulerClass } from "../schedulers/registry.ts"
 import type { Likelihood } from "../sde/likelihood.ts"
@@ -14,7 +15,7 @@ import type {
   FlowOptions,
   PictureLikelihoodOptions,
 } from "./flow-operations.ts"
-import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
+import { type OutputType, type PipelineOutput, type SamplingOptions, samplingOptions } from "./options.ts"
 import type { PictureInput } from "./picture-input.ts"
 import type { SaveOptions } from "./save-pretrained.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
@@ -23,6 +24,12 @@ import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
 export interface PipelineOptions extends ModelOptions {
   readonly unet?: AnyNetwork
   readonly scheduler?: AnyScheduler
+}
+
+/** {@link PipelineOptions} as a caller without types gives them. */
+export const pipelineOptions: OptionList<PipelineOptions> = {
+  type: "PipelineOptions",
+  options: { ...modelOptions.options, unet: true, scheduler: true },
 }
 
 /** The parts of a pipeline. */
@@ -67,6 +74,12 @@ export abstract class DiffusionPipeline<
   extends Callable
   implements AsyncDisposable
 {
+  /**
+   * The options of a call; others are refused. A subclass with more of them that hands them on to the `generate` of this
+   * class adds them here.
+   */
+  static readonly callOptions: OptionList<SamplingOptions> = samplingOptions
+
   readonly unet: M
   /** Further entries of the `model_index.json` that the pipeline was loaded from; they survive a save. */
   readonly scalars: JsonObject
@@ -99,6 +112,7 @@ export abstract class DiffusionPipeline<
     location: ModelLocation,
     options: PipelineOptions = {},
   ): Promise<P> {
+    checkOptions("fromPretrained", options, pipelineOptions)
     // Loaded late, since the registry of pipelines imports them all, and they this class.
     const { loadPipeline } = await import("./load-pipeline.ts")
     // biome-ignore lint/complexity/noThisInStatic: the class that it was called on decides

@@ -1,3 +1,4 @@
+import { abortSignal, callback, checkOptions, flag, number, type OptionList } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import { type GeneratorInput, resolveGenerator } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
@@ -57,12 +58,44 @@ export interface DecodeOptions<T extends OutputType = "image"> extends FlowOptio
   readonly outputType?: T | undefined
 }
 
+const flowOptions: OptionList<FlowOptions> = {
+  type: "FlowOptions",
+  options: {
+    batchSize: number,
+    rtol: number,
+    atol: number,
+    eps: number,
+    maxSteps: number,
+    stepSize: true,
+    signal: abortSignal,
+    onProgress: callback,
+  },
+}
+
+const likelihoodOptions: OptionList<PictureLikelihoodOptions> = {
+  type: "PictureLikelihoodOptions",
+  options: {
+    ...flowOptions.options,
+    probe: true,
+    probes: number,
+    dequantize: flag,
+    seed: true,
+    generator: true,
+  },
+}
+
+const decodeOptions: OptionList<DecodeOptions> = {
+  type: "DecodeOptions",
+  options: { ...flowOptions.options, denoise: flag, outputType: true },
+}
+
 /** See {@link DiffusionPipeline.likelihood}. */
 export async function pictureLikelihood(
   pipe: DiffusionPipeline,
   pictures: PictureInput,
   options: PictureLikelihoodOptions,
 ): Promise<Likelihood> {
+  checkOptions("likelihood", options, likelihoodOptions)
   const {
     batchSize,
     probes = 1,
@@ -112,8 +145,10 @@ export async function pictureLikelihood(
 export async function encodePictures(
   pipe: DiffusionPipeline,
   pictures: PictureInput,
-  { batchSize, onProgress, ...settings }: FlowOptions,
+  options: FlowOptions,
 ): Promise<EncodedPictures> {
+  checkOptions("encode", options, flowOptions)
+  const { batchSize, onProgress, ...settings } = options
   const { sde, score, range, shape } = pipe.scoreModel({ signal: settings.signal })
   const batches = batchesOf(inRange(pictureTensor(pictures, shape), range), batchSize)
   const progress = new FlowReport(batches.length, onProgress)
@@ -131,8 +166,10 @@ export async function encodePictures(
 export async function decodeLatents<T extends OutputType>(
   pipe: DiffusionPipeline,
   latents: Tensor<"float32">,
-  { batchSize, onProgress, outputType, ...settings }: DecodeOptions<T>,
+  options: DecodeOptions<T>,
 ): Promise<PipelineOutput<T>> {
+  checkOptions("decode", options, decodeOptions)
+  const { batchSize, onProgress, outputType, ...settings } = options
   checkOutputType(outputType)
   const { sde, score, range, shape } = pipe.scoreModel({ signal: settings.signal })
   checkLatents(latents, shape)

@@ -1,8 +1,9 @@
+import type { OptionList } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import { inpainting } from "../sde/measurements.ts"
 import { repeatSamples } from "../sde/repeat.ts"
 import type { Tensor } from "../tensor.ts"
-import { ConditionalPipeline, type RestorationSettings } from "./conditional-pipeline.ts"
+import { ConditionalPipeline, type RestorationSettings, restorationOptions } from "./conditional-pipeline.ts"
 import { readMasks } from "./mask-source.ts"
 import type { OutputType, PipelineOutput } from "./options.ts"
 import { opaqueParts, type PictureSource, picturesOfShape, readPictures } from "./picture-source.ts"
@@ -37,6 +38,11 @@ export interface ScoreSdeInpaintPipeline {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
 export class ScoreSdeInpaintPipeline extends ConditionalPipeline {
+  static override readonly callOptions: OptionList<InpaintOptions> = {
+    type: "InpaintOptions",
+    options: { ...restorationOptions.options, image: true, mask: true, maskWhite: true },
+  }
+
   /**
    * Makes pictures whose kept part is that of the given ones.
    *
@@ -45,6 +51,7 @@ export class ScoreSdeInpaintPipeline extends ConditionalPipeline {
   override async generate<T extends OutputType = "image">(
     options: InpaintOptions<T>,
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { image, mask, maskWhite = "keep", ...settings } = options
     if (maskWhite !== "keep" && maskWhite !== "fill") {
       throw new InputError("INVALID_ARGUMENT", `maskWhite is "${maskWhite}", but is "keep" or "fill".`)

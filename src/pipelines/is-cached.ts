@@ -1,10 +1,11 @@
+import { checkOptions } from "../check-options.ts"
 import { componentPath, type FileListing, filesOf, findWeights } from "../hub/component-files.ts"
 import { HubError } from "../hub/errors.ts"
 import { type ModelLocation, openRepo } from "../hub/open-repo.ts"
 import type { Repo } from "../hub/repo.ts"
 import { checkDType } from "../models/network-session.ts"
 import { SCHEDULER_FILE } from "../schedulers/scheduler.ts"
-import type { PipelineOptions } from "./diffusion-pipeline.ts"
+import { type PipelineOptions, pipelineOptions } from "./diffusion-pipeline.ts"
 
 const indexFile = "model_index.json"
 const maxShardIndexBytes = 16 * 2 ** 20
@@ -16,6 +17,7 @@ const maxShardIndexBytes = 16 * 2 ** 20
  * @throws HubError `INVALID_ID`, `INVALID_OPTION`, `LOCAL_NOT_FOUND`, ….
  */
 export async function isCached(location: ModelLocation, options: PipelineOptions = {}): Promise<boolean> {
+  checkOptions("isCached", options, pipelineOptions)
   checkDType(options.dtype)
   const repo = await openCached(location, options)
   if (repo?.kind !== "hub") return repo !== undefined

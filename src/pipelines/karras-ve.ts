@@ -32,6 +32,7 @@ export class KarrasVePipeline extends DiffusionPipeline<KarrasVeScheduler, UNet2
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 50 } = options
     const scheduler = this.schedulerForCall()

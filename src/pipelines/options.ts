@@ -1,9 +1,10 @@
+import { abortSignal, callback, number, type OptionList, tensor } from "../check-options.ts"
 import type { Image } from "../image/image.ts"
 import type { GeneratorInput } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
-import type { SamplerSettings } from "./sampler-settings.ts"
+import { type SamplerSettings, samplerOptions } from "./sampler-settings.ts"
 
 /**
  * The form of the pictures: `Image` values (`"image"`, or Diffusers' name `"pil"`), or one float32 tensor with
@@ -70,4 +71,31 @@ export interface SamplingOptions<T extends OutputType = "image"> extends Sampler
   readonly onProgress?: ((progress: SamplingProgress) => void) | undefined
   /** Stops between two evaluations of the network. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** The options of a call that say nothing of the sampler, nor how many pictures there are. */
+export type CallOptions<T extends OutputType = "image"> = Omit<
+  SamplingOptions<T>,
+  keyof SamplerSettings | "batchSize"
+>
+
+/** {@link CallOptions} as a caller without types gives them. */
+export const callOptions: OptionList<CallOptions> = {
+  type: "SamplingOptions",
+  options: {
+    numInferenceSteps: number,
+    seed: true,
+    generator: true,
+    latents: tensor,
+    outputType: true,
+    callbackOnStepEnd: callback,
+    onProgress: callback,
+    signal: abortSignal,
+  },
+}
+
+/** {@link SamplingOptions} as a caller without types gives them. */
+export const samplingOptions: OptionList<SamplingOptions> = {
+  type: "SamplingOptions",
+  options: { batchSize: number, ...callOptions.options, ...samplerOptions.options },
 }

@@ -1,5 +1,6 @@
+import { type OptionList, object } from "../check-options.ts"
 import type { Measurement } from "../sde/measurements.ts"
-import { ConditionalPipeline, type RestorationSettings } from "./conditional-pipeline.ts"
+import { ConditionalPipeline, type RestorationSettings, restorationOptions } from "./conditional-pipeline.ts"
 import type { OutputType, PipelineOutput } from "./options.ts"
 
 /** What a {@link ScoreSdeRestorationPipeline} is called with. */
@@ -27,6 +28,11 @@ export interface ScoreSdeRestorationPipeline {
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
 export class ScoreSdeRestorationPipeline extends ConditionalPipeline {
+  static override readonly callOptions: OptionList<RestorationOptions> = {
+    type: "RestorationOptions",
+    options: { ...restorationOptions.options, measurement: object },
+  }
+
   /**
    * Makes pictures of which the measurement would be the same.
    *
@@ -35,6 +41,7 @@ export class ScoreSdeRestorationPipeline extends ConditionalPipeline {
   override async generate<T extends OutputType = "image">(
     options: RestorationOptions<T>,
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { measurement, ...settings } = options
     return this.restore(settings, () => measurement)
   }

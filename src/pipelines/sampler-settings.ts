@@ -1,3 +1,4 @@
+import { flag, number, type OptionList } from "../check-options.ts"
 import type { Corrector, CorrectorName } from "../sde/correctors.ts"
 import type { Predictor, PredictorName } from "../sde/predictors.ts"
 
@@ -61,6 +62,33 @@ export interface SamplerSettings {
   readonly sTmax?: number | undefined
   /** `stochastic_heun` and `dpmpp_2m_sde`. The deviation of the added noise. Default 1. */
   readonly sNoise?: number | undefined
+}
+
+/** The settings as a caller without types gives them; names and functions are checked where they are looked up. */
+export const samplerOptions: OptionList<SamplerSettings> = {
+  type: "SamplerSettings",
+  options: {
+    sampler: true,
+    predictor: true,
+    corrector: true,
+    snr: number,
+    nStepsEach: number,
+    probabilityFlow: flag,
+    denoise: flag,
+    eps: number,
+    rtol: number,
+    atol: number,
+    stepSize: true,
+    schedule: true,
+    rho: number,
+    sigmaMin: number,
+    sigmaMax: number,
+    eta: number,
+    sChurn: number,
+    sTmin: number,
+    sTmax: number,
+    sNoise: number,
+  },
 }
 
 /** How a model is sampled with `pc` unless a call says otherwise. */

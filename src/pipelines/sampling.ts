@@ -3,6 +3,7 @@ import type { ForwardOptions } from "../models/network-model.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
+import { checkCount } from "../schedulers/checks.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
@@ -28,12 +29,7 @@ export class Sampling<T extends OutputType> {
 
   constructor(pipe: DiffusionPipeline, unet: AnyNetwork, options: SamplingOptions<T>, totalSteps: number) {
     const { batchSize = options.latents?.shape[0] ?? 1, latents, signal } = options
-    if (!(Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= maxBatchSize)) {
-      throw new InputError(
-        "INVALID_ARGUMENT",
-        `batchSize is ${batchSize}, but must be a whole number from 1 to ${maxBatchSize}.`,
-      )
-    }
+    checkCount("batchSize", batchSize, 1, maxBatchSize)
     throwIfAborted(signal)
     this.shape = [batchSize, unet.inChannels, ...unet.size]
     if (latents) {

@@ -7,6 +7,7 @@ import {
   statFile,
   writeFileAtomic,
 } from "#platform/files"
+import { abortSignal, callback, checkOptions, type OptionList } from "../check-options.ts"
 import type { JsonObject } from "../config/json.ts"
 import { type ComponentReference, formatModelIndex } from "../config/model-index.ts"
 import { type WarningHandler, warnOnce } from "../config/warnings.ts"
@@ -45,6 +46,11 @@ export interface SaveOptions {
   readonly onWarning?: WarningHandler | undefined
 }
 
+const saveOptions: OptionList<SaveOptions> = {
+  type: "SaveOptions",
+  options: { onnx: true, signal: abortSignal, onFile: callback, onWarning: callback },
+}
+
 const indexFile = "model_index.json"
 
 /** Writes a pipeline's folder; see {@link saveParts}. */
@@ -54,6 +60,7 @@ export async function savePipeline(
   diffusersVersion: string,
   options: SaveOptions = {},
 ): Promise<void> {
+  checkOptions("savePretrained", options, saveOptions)
   const { scheduler, unet, scalars } = pipe
   const [pipelineClass, schedulerClass, networkClass] = [pipe, scheduler, unet].map(
     part => part.constructor as unknown as NamedClass,

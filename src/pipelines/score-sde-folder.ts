@@ -1,5 +1,6 @@
 import { openFile } from "#platform/files"
 import { createHasher } from "#platform/hash"
+import { abortSignal, callback, checkOptions, flag, type OptionList } from "../check-options.ts"
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
 import { scoreSdeConfig } from "../configs/configs.ts"
@@ -20,13 +21,20 @@ import { type PipelineParts, saveParts } from "./save-pretrained.ts"
 import { ScoreSdePipeline } from "./score-sde.ts"
 import { scoreSdeCard } from "./score-sde-card.ts"
 
+const exportOptions: OptionList<ExportScoreSdeOptions> = {
+  type: "ExportScoreSdeOptions",
+  options: { onnx: true, signal: abortSignal, onFile: callback, rawWeights: flag },
+}
+
 /** What {@link exportScoreSde} does. */
 export async function writeScoreSdeFolder(
   checkpoint: string | File,
   given: ScoreSdeConfigName | ScoreSdeConfig,
   directory: string,
-  { rawWeights, onnx = ["fp32"], ...options }: ExportScoreSdeOptions,
+  settings: ExportScoreSdeOptions,
 ): Promise<ScoreSdeOrigin> {
+  checkOptions("exportScoreSde", settings, exportOptions)
+  const { rawWeights, onnx = ["fp32"], ...options } = settings
   const { signal } = options
   for (const dtype of onnx) checkDType(dtype)
   const config = typeof given === "string" ? scoreSdeConfig(given) : given

@@ -29,6 +29,7 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 2000 } = options
     const scheduler = this.schedulerForCall()

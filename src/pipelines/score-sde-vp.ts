@@ -30,6 +30,7 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler, U
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     if (choosesSampler(options)) return this.sampleScore(options)
     const { numInferenceSteps = 1000 } = options
     const scheduler = this.schedulerForCall()

@@ -23,6 +23,7 @@ export class ScoreSdePipeline extends DiffusionPipeline<ScoreSdeScheduler, Score
   override async generate<T extends OutputType = "image">(
     options: SamplingOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { method, noiseRemoval } = this.scheduler.config
     if (method === "ode" && !choosesSampler(options)) {
       const { numInferenceSteps, ...others } = options

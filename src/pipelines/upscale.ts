@@ -1,6 +1,7 @@
+import type { OptionList } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import { averagePooling } from "../sde/measurements.ts"
-import { ConditionalPipeline, type RestorationSettings } from "./conditional-pipeline.ts"
+import { ConditionalPipeline, type RestorationSettings, restorationOptions } from "./conditional-pipeline.ts"
 import type { OutputType, PipelineOutput } from "./options.ts"
 import { type PictureSource, picturesOfShape, type ReadPictures, readPictures } from "./picture-source.ts"
 
@@ -19,6 +20,11 @@ export interface ScoreSdeUpscalePipeline {
 /** Enlarges pictures to the model's size: pictures whose averages over squares of pixels are the given ones. */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: how TypeScript writes that an instance can be called
 export class ScoreSdeUpscalePipeline extends ConditionalPipeline {
+  static override readonly callOptions: OptionList<UpscaleOptions> = {
+    type: "UpscaleOptions",
+    options: { ...restorationOptions.options, image: true },
+  }
+
   /**
    * Makes pictures that give the small ones when each square of pixels is averaged.
    *
@@ -27,6 +33,7 @@ export class ScoreSdeUpscalePipeline extends ConditionalPipeline {
   override async generate<T extends OutputType = "image">(
     options: UpscaleOptions<T>,
   ): Promise<PipelineOutput<T>> {
+    this.checkOptions(options)
     const { image, ...settings } = options
     return this.restore(settings, async ({ shape: [channels, height, width] }) => {
       const pictures = await readPictures("picture", image, settings.signal)

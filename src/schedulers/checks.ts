@@ -1,3 +1,4 @@
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 
@@ -10,7 +11,7 @@ export function checkCount(name: string, value: number, min: number, max: number
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new InputError(
       "INVALID_ARGUMENT",
-      `${name} is ${value}, but must be a whole number from ${min} to ${max}.`,
+      `${name} is ${describeValue(value)}, but must be a whole number from ${min} to ${max}.`,
     )
   }
 }

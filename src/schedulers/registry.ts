@@ -1,6 +1,6 @@
 import type { ReadConfigOptions } from "../config/config.ts"
 import { ConfigError } from "../config/errors.ts"
-import { describeJson } from "../config/json.ts"
+import { describeValue } from "../describe-value.ts"
 import { DDIMScheduler } from "./ddim.ts"
 import { DDPMScheduler } from "./ddpm.ts"
 import { KarrasVeScheduler } from "./karras-ve.ts"
@@ -50,7 +50,7 @@ export function schedulerClass(className: unknown, file = "scheduler_config.json
     "UNKNOWN_CLASS",
     className === undefined
       ? `${file} does not name a scheduler class.`
-      : `${file} names the scheduler class ${describeJson(className)}, which this library does not have.`,
+      : `${file} names the scheduler class ${describeValue(className)}, which this library does not have.`,
     { hint: `It has ${known}. Models trained for DDPM also run with a DDIMScheduler made by fromConfig.` },
   )
 }

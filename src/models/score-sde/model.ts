@@ -1,7 +1,8 @@
+import { checkOptions } from "../../check-options.ts"
 import type { ScoreSdeConfig } from "../../configs/score-sde-config.ts"
 import type { ModelLocation } from "../../hub/open-repo.ts"
 import type { Repo } from "../../hub/repo.ts"
-import { loadNetwork, type ModelOptions, NetworkModel } from "../network-model.ts"
+import { loadNetwork, type ModelOptions, modelOptions, NetworkModel } from "../network-model.ts"
 import { openModelRepo } from "../network-session.ts"
 import { scoreNetwork } from "./architecture.ts"
 
@@ -24,6 +25,7 @@ export class ScoreNetworkModel extends NetworkModel<ScoreSdeConfig> {
     location: ModelLocation,
     options: ModelOptions = {},
   ): Promise<ScoreNetworkModel> {
+    checkOptions("fromPretrained", options, modelOptions)
     return ScoreNetworkModel.fromRepo(await openModelRepo(location, options), "", options)
   }
 

@@ -1,6 +1,7 @@
+import { checkOptions } from "../../check-options.ts"
 import type { ModelLocation } from "../../hub/open-repo.ts"
 import type { Repo } from "../../hub/repo.ts"
-import { loadNetwork, type ModelOptions, NetworkModel } from "../network-model.ts"
+import { loadNetwork, type ModelOptions, modelOptions, NetworkModel } from "../network-model.ts"
 import { openModelRepo } from "../network-session.ts"
 import { unet2d } from "./architecture.ts"
 import type { UNet2DConfig } from "./config.ts"
@@ -24,6 +25,7 @@ export class UNet2DModel extends NetworkModel<UNet2DConfig> {
    * graph of another size than asked where there are no weights; AbortError.
    */
   static async fromPretrained(location: ModelLocation, options: ModelOptions = {}): Promise<UNet2DModel> {
+    checkOptions("fromPretrained", options, modelOptions)
     return UNet2DModel.fromRepo(await openModelRepo(location, options), "", options)
   }
 

@@ -1,8 +1,9 @@
 import { openFile, statFile } from "#platform/files"
+import { checkOptions, flag, number, type OptionList, object, text } from "../../check-options.ts"
 import { InputError } from "../../errors.ts"
 import { HubError } from "../../hub/errors.ts"
 import { type ModelLocation, openRepo } from "../../hub/open-repo.ts"
-import type { HubOptions } from "../../hub/options.ts"
+import { type HubOptions, hubOptions } from "../../hub/options.ts"
 import type { Repo } from "../../hub/repo.ts"
 import type { ByteSource } from "../../platform/byte-source.ts"
 import { createSession, type Session } from "../../runtime/session.ts"
@@ -43,6 +44,22 @@ export interface ClassifierOptions
   readonly file?: string | undefined
 }
 
+const classifierOptions: OptionList<ClassifierOptions> = {
+  type: "ClassifierOptions",
+  options: {
+    ...hubOptions.options,
+    device: true,
+    worker: flag,
+    threads: true,
+    ort: object,
+    sessionOptions: object,
+    imageSize: number,
+    pixelMean: true,
+    pixelStd: true,
+    file: text,
+  },
+}
+
 /**
  * score_sde's noise-conditional classifier, a wide residual network that is told the noise level (Song et al. 2021,
  * appendix I.1), on ONNX Runtime.
@@ -72,6 +89,7 @@ export class NoiseConditionalClassifier implements NoisyClassifier, AsyncDisposa
     location: ModelLocation,
     options: ClassifierOptions = {},
   ): Promise<NoiseConditionalClassifier> {
+    checkOptions("fromPretrained", options, classifierOptions)
     const { signal } = options
     // The graph code is loaded when it is needed.
     const { openWideResnet } = await import("./checkpoint.ts")
