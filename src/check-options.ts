@@ -17,10 +17,18 @@ export const text: Kind = kind(value => typeof value === "string", "a string")
 export const callback: Kind = kind(value => typeof value === "function", "a function")
 export const object: Kind = kind(value => typeof value === "object" && value !== null, "an object")
 
-export const tensor: Kind = kind(value => {
+export const tensor: Kind = kind(isTensor, "a tensor { dtype, shape, data }")
+
+/** One class for all pictures, or one for each. */
+export const labels: Kind = kind(
+  value => typeof value === "number" || Array.isArray(value) || isTensor(value),
+  "a number, an array of numbers or a tensor",
+)
+
+function isTensor(value: unknown): boolean {
   const { dtype, shape, data } = (value ?? {}) as Partial<Tensor>
   return typeof dtype === "string" && Array.isArray(shape) && ArrayBuffer.isView(data)
-}, "a tensor { dtype, shape, data }")
+}
 
 /** Of any realm, or one that a library made: what is needed of it is there. */
 export const abortSignal: Kind = kind(value => {

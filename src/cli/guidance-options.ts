@@ -1,5 +1,6 @@
 import type { Command } from "commander"
 import { InputError } from "../errors.ts"
+import type { AnyNetwork } from "../models/registry.ts"
 import { NoiseConditionalClassifier } from "../models/wideresnet/classifier.ts"
 import type { GuidanceSettings } from "../pipelines/conditional-pipeline.ts"
 import type { CommandContext } from "./context.ts"
@@ -22,8 +23,18 @@ export function addGuidanceOptions(command: Command): void {
       "--classifier <path>",
       "score_sde's noise-conditional classifier: its checkpoint, a folder or a Hub id",
     )
-    .option("--class-label <k>", "the class to make, from 0", wholeNumber(0))
+    .option(
+      "--class-label <k>",
+      "the class to make, from 0: of the classifier, or of a class-conditional model",
+      wholeNumber(0),
+    )
     .option("--guidance-scale <x>", "more gives more typical pictures of the class (default: 1)", number)
+}
+
+/** What is made, and with which classifier. */
+interface Guidance {
+  readonly classifier: NoiseConditionalClassifier | undefined
+  readonly settings: GuidanceSettings
 }
 
 /**
@@ -33,21 +44,23 @@ export function addGuidanceOptions(command: Command): void {
  */
 export async function loadGuidance(
   options: GuidanceArguments & ComputationArguments,
-  size: readonly [number, number],
+  { size, classInput }: Pick<AnyNetwork, "size" | "classInput">,
   context: CommandContext,
-): Promise<
-  { readonly classifier: NoiseConditionalClassifier; readonly settings: GuidanceSettings } | undefined
-> {
+): Promise<Guidance> {
   const { classifier: path, classLabel: classLabels, guidanceScale } = options
-  if (path === undefined && classLabels === undefined && guidanceScale === undefined) return undefined
+  const settings = { classLabels, guidanceScale }
+  if (path === undefined && guidanceScale === undefined && (classInput || classLabels === undefined)) {
+    return { classifier: undefined, settings }
+  }
   if (path === undefined || classLabels === undefined) {
     throw new InputError("INVALID_ARGUMENT", "A class needs both --classifier and --class-label.", {
-      hint: "score-sde sample MODEL --classifier checkpoint_0 --class-label 7",
+      hint: "Only a class-conditional model takes a label alone. score-sde sample MODEL --classifier checkpoint_0 --class-label 7",
     })
   }
   const { device, threads } = options
+  const { onWarning, ...reports } = loadingOptions({}, context)
   const loading = {
-    ...loadingOptions({}, context),
+    ...reports,
     device,
     imageSize: size[0],
     ...(threads !== undefined && { threads }),
@@ -55,5 +68,5 @@ export async function loadGuidance(
   const classifier = await loadModel(context, options, () =>
     NoiseConditionalClassifier.fromPretrained(path, loading),
   )
-  return { classifier, settings: { classLabels, guidanceScale } }
+  return { classifier, settings }
 }

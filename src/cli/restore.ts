@@ -116,8 +116,8 @@ async function restore(
   const numImages = Math.max(...given.map(one => one.shape[0]!))
   await using output = await PictureOutput.open(options, numImages)
   if (options.outNpz !== undefined) checkSpoolSize([numImages, ...shape], options.outNpz)
-  const guidance = await loadGuidance(options, size, context)
-  await using _classifier = guidance?.classifier
+  const guidance = await loadGuidance(options, pipe.unet, context)
+  await using _classifier = guidance.classifier
   const seed = options.seed ?? randomSeed()
   const kind = options.generator ?? (numImages === 1 ? "torch" : "philox")
   const generator = createGenerator(kind, seed)
@@ -130,13 +130,13 @@ async function restore(
       given.map(one => takeRows(one, first, count)),
       {
         ...samplerSettingsOf(options),
-        ...guidance?.settings,
+        ...guidance.settings,
         ...settings,
         compat: options.compat,
         numInferenceSteps: options.steps,
         generator,
       },
-      { classifier: guidance?.classifier },
+      { classifier: guidance.classifier },
     ),
   )
 }

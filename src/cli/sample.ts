@@ -54,9 +54,9 @@ export async function sample(
     checkSpoolSize([numImages, ...size, outChannels], options.outNpz)
   }
   const batchSize = Math.min(numImages, options.batchSize ?? comfortableBatch(size))
-  const guidance = await loadGuidance(options, size, context)
-  await using _classifier = guidance?.classifier
-  const guided = guidance && new ScoreSdeClassConditionalPipeline(pipe, { classifier: guidance.classifier })
+  const guidance = await loadGuidance(options, pipe.unet, context)
+  await using classifier = guidance.classifier
+  const guided = classifier && new ScoreSdeClassConditionalPipeline(pipe, { classifier })
   const run = { numImages, batchSize, size, device, random: `seed ${seed} (${kind})`, strip: options.strip }
   await makePictures(context, output, run, ({ first, count }, settings) => {
     const request = {
@@ -67,8 +67,10 @@ export async function sample(
       batchSize: count,
       latents: latents && takeRows(latents, first, count),
     }
-    const { classLabels = 0, ...more } = guidance?.settings ?? {}
-    return guided ? guided({ ...request, ...more, classLabels }) : pipe(request)
+    const { classLabels = 0, guidanceScale } = guidance.settings
+    return guided
+      ? guided({ ...request, classLabels, guidanceScale })
+      : pipe({ ...request, classLabels: guidance.settings.classLabels })
   })
 }
 

@@ -22,6 +22,8 @@ export interface Architecture<Config> {
     readonly inChannels: number
     readonly outChannels: number
   }
+  /** How many classes a class-conditional network knows, where it counts them. Default: it counts none. */
+  readonly numClasses?: (config: Config) => number | undefined
   /**
    * The size of the pictures: what the caller asks for, else what the configuration says.
    *

@@ -2,8 +2,9 @@ import { InputError } from "../errors.ts"
 import { formatShape } from "../graph/types.ts"
 import type { ValueInfo } from "../runtime/session.ts"
 import type { DType, Tensor } from "../tensor.ts"
-import { float16ToFloat32, float32ToFloat16 } from "../weights/half.ts"
+import { type ClassInput, type ClassLabels, labelTensor } from "./class-labels.ts"
 import { networkNames } from "./network-names.ts"
+import { toDType } from "./to-dtype.ts"
 
 /** The network's label for each picture: σ for a Fourier model, the step for the others; one for all or one for each. */
 export type Timestep = number | ArrayLike<number>
@@ -11,26 +12,34 @@ export type Timestep = number | ArrayLike<number>
 /**
  * What a network's session is fed: the inputs of those names, in the types that it declares.
  *
+ * @param numClasses - Number of the network's classes, where they are counted.
  * @throws InputError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`
  */
 export function networkFeeds(
   inputs: readonly ValueInfo[],
   sample: Tensor<"float32">,
   timestep: Timestep,
-  classLabels: Tensor | undefined,
+  classLabels: ClassLabels | undefined,
+  numClasses: number | undefined,
 ): Record<string, Tensor> {
   const batch = sample.shape[0] ?? 0
-  const feeds: Record<string, Tensor> = {}
+  const labels = labelTensor(classLabels, classInput(inputs, numClasses), batch)
+  const feeds: Record<string, Tensor> = labels ? { [networkNames.classLabels]: labels } : {}
   for (const { name, dtype, shape } of inputs) {
     if (name === networkNames.sample) feeds[name] = toDType(sample, dtype)
     else if (name === networkNames.timestep)
       feeds[name] = timestepTensor(timestep, batch, dtype, shape.length)
-    else if (name === networkNames.classLabels) feeds[name] = labelTensor(classLabels)
-  }
-  if (classLabels && !(networkNames.classLabels in feeds)) {
-    throw new InputError("INVALID_ARGUMENT", "classLabels were given, but the model takes none.")
   }
   return feeds
+}
+
+/** What a session takes for the classes of pictures; undefined where it takes nothing. */
+export function classInput(
+  inputs: readonly ValueInfo[],
+  numClasses: number | undefined,
+): ClassInput | undefined {
+  const input = inputs.find(({ name }) => name === networkNames.classLabels)
+  return input && { dtype: input.dtype, shape: input.shape, numClasses }
 }
 
 /** Checks that `sample` is [N, channels, H, W]. */
@@ -51,24 +60,6 @@ export function checkCotangent({ shape }: Tensor, output: readonly number[]): vo
   throw new InputError(
     "SHAPE_MISMATCH",
     `The cotangent has shape ${formatShape(shape)}, but the output has ${formatShape(output)}.`,
-  )
-}
-
-/** A float tensor as another float type. */
-export function toDType(tensor: Tensor, dtype: DType): Tensor {
-  if (tensor.dtype === dtype) return tensor
-  const { shape } = tensor
-  if (tensor.dtype === "float32" && dtype === "float16") {
-    return { dtype, shape, data: float32ToFloat16(tensor.data as Float32Array) }
-  }
-  if (tensor.dtype === "float16" && dtype === "float32") {
-    const data = new Float32Array(tensor.data.length)
-    float16ToFloat32(tensor.data as Uint16Array, data)
-    return { dtype, shape, data }
-  }
-  throw new InputError(
-    "INVALID_ARGUMENT",
-    `A ${tensor.dtype} tensor was given where the model takes ${dtype}.`,
   )
 }
 
@@ -95,12 +86,4 @@ export function timestepTensor(timestep: Timestep, batch: number, dtype: DType, 
     )
   }
   return { dtype, shape, data: BigInt64Array.from(values, BigInt) }
-}
-
-/** Class labels, which a conditional model can't do without. */
-export function labelTensor(labels: Tensor | undefined): Tensor {
-  if (labels) return labels
-  throw new InputError("INVALID_ARGUMENT", "The model is class-conditional, but no classLabels were given.", {
-    hint: "Give forward() or scoreModel() an int64 tensor with one label per sample; a pipeline's own call has no labels for such a model.",
-  })
 }

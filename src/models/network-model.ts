@@ -3,9 +3,9 @@ import {
   callback,
   checkOptions,
   flag,
+  labels,
   type OptionList,
   object,
-  tensor,
   text,
 } from "../check-options.ts"
 import type { WarningHandler } from "../config/warnings.ts"
@@ -19,8 +19,10 @@ import { mayFallBack } from "../runtime/ort-errors.ts"
 import type { Session, SessionOptions } from "../runtime/session.ts"
 import type { Tensor } from "../tensor.ts"
 import type { Architecture, PictureSize } from "./architecture.ts"
-import { checkCotangent, checkSample, networkFeeds, type Timestep, toDType } from "./feeds.ts"
+import type { ClassInput, ClassLabels } from "./class-labels.ts"
+import { checkCotangent, checkSample, classInput, networkFeeds, type Timestep } from "./feeds.ts"
 import { checkDType, type ModelDType, openNetworkSession, readNetworkConfig } from "./network-session.ts"
+import { toDType } from "./to-dtype.ts"
 import { runVjp, type VjpOutput } from "./vjp-session.ts"
 
 /** Where the model runs. */
@@ -68,14 +70,14 @@ export const modelOptions: OptionList<ModelOptions> = {
 }
 
 export interface ForwardOptions {
-  /** For a class-conditional model: labels [N], or embeddings [N, E] where `classEmbedType` is `"identity"`. */
-  readonly classLabels?: Tensor
+  /** For a class-conditional model, which can't do without. */
+  readonly classLabels?: ClassLabels
   readonly signal?: AbortSignal
 }
 
 const forwardOptions: OptionList<ForwardOptions> = {
   type: "ForwardOptions",
-  options: { classLabels: tensor, signal: abortSignal },
+  options: { classLabels: labels, signal: abortSignal },
 }
 
 /** What a model was loaded from, and how. */
@@ -159,6 +161,15 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     return { ...(worker !== undefined && { worker }), ...(ort && { ort }) }
   }
 
+  /** What the network takes for the classes of pictures; undefined for one that isn't class-conditional. */
+  get classInput(): ClassInput | undefined {
+    return classInput(this.#session.inputs, this.#numClasses)
+  }
+
+  get #numClasses(): number | undefined {
+    return this.#architecture.numClasses?.(this.config)
+  }
+
   /** The devices that were tried or used before it, and why each failed. */
   get deviceAttempts(): Session["attempts"] {
     return [...this.#lost, ...this.#session.attempts]
@@ -182,7 +193,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     checkOptions("forward", options, forwardOptions)
     const { classLabels, signal } = options
     checkSample(sample, this.inChannels, this.size)
-    const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels)
+    const feeds = networkFeeds(this.#session.inputs, sample, timestep, classLabels, this.#numClasses)
     const outputs = await this.#run(feeds, signal)
     const [output] = Object.values(outputs)
     return toDType(output!, "float32") as Tensor<"float32">
@@ -213,11 +224,10 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
     const { classLabels, signal } = options
     checkSample(sample, this.inChannels, this.size)
     checkCotangent(cotangent, [sample.shape[0]!, this.outChannels, ...this.size])
-    return await this.#vjp.use(
-      session =>
-        runVjp(session, networkFeeds(session.inputs, sample, timestep, classLabels), cotangent, signal),
-      signal,
-    )
+    return await this.#vjp.use(session => {
+      const feeds = networkFeeds(session.inputs, sample, timestep, classLabels, this.#numClasses)
+      return runVjp(session, feeds, cotangent, signal)
+    }, signal)
   }
 
   /** Number of trained numbers. */

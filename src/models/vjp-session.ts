@@ -1,6 +1,6 @@
 import type { Session } from "../runtime/session.ts"
 import type { Tensor } from "../tensor.ts"
-import { toDType } from "./feeds.ts"
+import { toDType } from "./to-dtype.ts"
 
 /** A network's output together with vᵀ·∂output/∂sample, which is shaped like the sample. */
 export interface VjpOutput {

@@ -1,5 +1,5 @@
 import { checkCount } from "../schedulers/checks.ts"
-import { elementCount, type Tensor } from "../tensor.ts"
+import { type DType, elementCount, type Tensor, type TensorData } from "../tensor.ts"
 
 /** Small pictures gain from being computed together; large ones only need the memory. */
 export function comfortableBatch([height, width]: readonly [number, number]): number {
@@ -7,15 +7,16 @@ export function comfortableBatch([height, width]: readonly [number, number]): nu
 }
 
 /** The entries of the first axis from `start` on, at most `count`, as a view. */
-export function takeRows(
-  { dtype, shape, data }: Tensor<"float32">,
+export function takeRows<D extends DType>(
+  { dtype, shape, data }: Tensor<D>,
   start: number,
   count: number,
-): Tensor<"float32"> {
+): Tensor<D> {
   const [rows = 0, ...rest] = shape
   const taken = Math.min(count, rows - start)
   const size = data.length / rows
-  return { dtype, shape: [taken, ...rest], data: data.subarray(start * size, (start + taken) * size) }
+  const part = data.subarray(start * size, (start + taken) * size) as TensorData[D]
+  return { dtype, shape: [taken, ...rest], data: part }
 }
 
 /** Tensors of one shape but for the first axis, one after the other. */

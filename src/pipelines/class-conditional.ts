@@ -46,8 +46,10 @@ export class ScoreSdeClassConditionalPipeline extends ConditionalPipeline {
     const { classLabels, guidanceScale, latents, ...settings } = options
     const asked = latents?.shape[0] ?? (typeof classLabels === "object" ? classLabels.length : 1)
     const { batchSize = asked } = settings
-    return sampleScore(this.pipe, { sampler: "pc", ...settings, latents, batchSize }, model => ({
-      score: this.guided(model, { classLabels, guidanceScale }, batchSize, settings.signal),
+    const guidance = { classLabels, guidanceScale }
+    const networks = this.networkLabels(guidance)
+    return sampleScore(this.pipe, { sampler: "pc", ...settings, ...networks, latents, batchSize }, model => ({
+      score: this.guided(model, guidance, batchSize, settings.signal),
     }))
   }
 }

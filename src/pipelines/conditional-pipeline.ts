@@ -1,7 +1,8 @@
-import { checkOptions, flag, number, type OptionList, object } from "../check-options.ts"
+import { checkOptions, flag, labels, number, type OptionList, object } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
-import { checkLabels, type NoisyClassifier } from "../models/wideresnet/classifier.ts"
+import { checkLabels } from "../models/class-labels.ts"
+import type { NoisyClassifier } from "../models/wideresnet/classifier.ts"
 import { checkCount, perSample } from "../schedulers/checks.ts"
 import { guidedScore } from "../sde/guidance.ts"
 import type { Measurement } from "../sde/measurements.ts"
@@ -11,7 +12,13 @@ import type { Tensor } from "../tensor.ts"
 import { Callable } from "./callable.ts"
 import { DiffusionPipeline, type PipelineOptions, pipelineOptions } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
-import { type CallOptions, callOptions, type OutputType, type PipelineOutput } from "./options.ts"
+import {
+  type CallOptions,
+  callOptions,
+  type OutputType,
+  type PipelineOutput,
+  type SamplingOptions,
+} from "./options.ts"
 import type { PcDefaults, SamplerSettings } from "./sampler-settings.ts"
 import type { ScoreModel } from "./score-model.ts"
 import { sampleScore } from "./score-sampling.ts"
@@ -46,7 +53,7 @@ export interface RestorationSettings<T extends OutputType = "image">
 /** {@link GuidanceSettings} as a caller without types gives them. */
 export const guidanceOptions: OptionList<GuidanceSettings> = {
   type: "GuidanceSettings",
-  options: { classLabels: true, guidanceScale: number },
+  options: { classLabels: labels, guidanceScale: number },
 }
 
 /** {@link RestorationSettings} as a caller without types gives them. */
@@ -169,17 +176,24 @@ export abstract class ConditionalPipeline extends Callable implements AsyncDispo
     measure: (model: ScoreModel) => Measurement | Promise<Measurement>,
   ): Promise<PipelineOutput<T>> {
     checkCount("numImagesPerInput", numImagesPerInput, 1, 65_536)
-    return sampleScore(this.pipe, { ...options, sampler: "pc" }, async model => {
-      const one = await measure(model)
-      checkShape(one.data, model)
-      const measurement = repeatMeasurement(
-        { ...one, data: inRange(one.data, model.range) },
-        numImagesPerInput,
-      )
-      const count = measurement.data.shape[0]!
-      const guidance = { classLabels: labelsOfInputs(classLabels, numImagesPerInput, count), guidanceScale }
-      return { measurement, compat, score: this.guided(model, guidance, count, options.signal) }
-    })
+    const { signal } = options
+    const model = this.pipe.scoreModel({ signal })
+    const one = await measure(model)
+    checkShape(one.data, model)
+    const measurement = repeatMeasurement({ ...one, data: inRange(one.data, model.range) }, numImagesPerInput)
+    const count = measurement.data.shape[0]!
+    const guidance = { classLabels: labelsOfInputs(classLabels, numImagesPerInput, count), guidanceScale }
+    const settings = { ...options, ...this.networkLabels(guidance), sampler: "pc" } as const
+    return sampleScore(this.pipe, settings, model => ({
+      measurement,
+      compat,
+      score: this.guided(model, guidance, count, signal),
+    }))
+  }
+
+  /** The labels for the network itself, where it is class-conditional. */
+  protected networkLabels({ classLabels }: GuidanceSettings): Pick<SamplingOptions, "classLabels"> {
+    return this.unet.classInput ? { classLabels } : {}
   }
 
   /** The score of pictures of the given classes; the model's where there are none. */
@@ -200,12 +214,13 @@ export abstract class ConditionalPipeline extends Callable implements AsyncDispo
       })
     }
     if (!classifier) {
+      if (this.unet.classInput && scale === undefined) return score
       throw new InputError("NOT_SET_UP", "classLabels were given, but the pipeline has no classifier.", {
         hint: `Give it one: new ${this.constructor.name}(pipe, { classifier }).`,
       })
     }
     const labels = perSample("classLabels", classLabels, count)
-    checkLabels(labels, classifier.numClasses)
+    checkLabels(labels, classifier.numClasses, "the classifier's")
     const gradient = (x: Tensor<"float32">, sigma: Float32Array) =>
       classifier.gradient(x, sigma, labels, { signal })
     return guidedScore(sde, score, gradient, { scale, range })

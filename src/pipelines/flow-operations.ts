@@ -1,5 +1,14 @@
-import { abortSignal, callback, checkOptions, flag, number, type OptionList } from "../check-options.ts"
+import {
+  abortSignal,
+  callback,
+  checkOptions,
+  flag,
+  labels,
+  number,
+  type OptionList,
+} from "../check-options.ts"
 import { InputError } from "../errors.ts"
+import { type ClassLabels, labelTensor } from "../models/class-labels.ts"
 import { type GeneratorInput, resolveGenerator } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
 import { checkCount, checkSameShape } from "../schedulers/checks.ts"
@@ -15,11 +24,14 @@ import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import type { OutputType, PipelineOutput, SamplingProgress } from "./options.ts"
 import { type PictureInput, pictureTensor } from "./picture-input.ts"
 import { checkOutputType, pictureOutput } from "./picture-output.ts"
+import type { ScoreModel } from "./score-model.ts"
 
 /** How a pipeline's probability-flow ODE is followed. */
 export interface FlowOptions extends Omit<FlowSettings, "onProgress"> {
   /** Pictures computed together. By default up to 16 small ones. */
   readonly batchSize?: number | undefined
+  /** For a class-conditional network: the class of the pictures, as for a call. */
+  readonly classLabels?: ClassLabels | undefined
   /** The time of the data's end, in (0, T). Default: the SDE's; 1e-5 for a likelihood. */
   readonly eps?: number | undefined
   /** Hears thousandths of the way, over all batches and probes. */
@@ -62,6 +74,7 @@ const flowOptions: OptionList<FlowOptions> = {
   type: "FlowOptions",
   options: {
     batchSize: number,
+    classLabels: labels,
     rtol: number,
     atol: number,
     eps: number,
@@ -98,6 +111,7 @@ export async function pictureLikelihood(
   checkOptions("likelihood", options, likelihoodOptions)
   const {
     batchSize,
+    classLabels,
     probes = 1,
     probe,
     dequantize: dequantizes = true,
@@ -105,8 +119,9 @@ export async function pictureLikelihood(
     generator,
     ...settings
   } = options
-  const { sde, divergence, range, shape } = pipe.scoreModel({ signal: options.signal })
+  const { range, shape } = pipe.scoreModel({ signal: settings.signal })
   const images = pictureTensor(pictures, shape)
+  const modelOf = batchModels(pipe, options, images)
   if (typeof probe === "object") checkSameShape("probe", probe, "the pictures", images)
   checkCount("probes", probes, 1, 10_000)
   const batches = batchesOf(images, batchSize)
@@ -117,6 +132,7 @@ export async function pictureLikelihood(
   for (const batch of batches) {
     const count = batch.shape[0]!
     const random = source.nextBatch(count)
+    const { sde, divergence } = modelOf(batch, first)
     results.push(
       await likelihood({
         ...settings,
@@ -148,15 +164,19 @@ export async function encodePictures(
   options: FlowOptions,
 ): Promise<EncodedPictures> {
   checkOptions("encode", options, flowOptions)
-  const { batchSize, onProgress, ...settings } = options
-  const { sde, score, range, shape } = pipe.scoreModel({ signal: settings.signal })
-  const batches = batchesOf(inRange(pictureTensor(pictures, shape), range), batchSize)
+  const { batchSize, classLabels, onProgress, ...settings } = options
+  const { range, shape } = pipe.scoreModel({ signal: settings.signal })
+  const images = inRange(pictureTensor(pictures, shape), range)
+  const modelOf = batchModels(pipe, options, images)
+  const batches = batchesOf(images, batchSize)
   const progress = new FlowReport(batches.length, onProgress)
   const parts: Tensor<"float32">[] = []
-  let nfe = 0
+  let [first, nfe] = [0, 0]
   for (const x of batches) {
+    const { sde, score } = modelOf(x, first)
     const end = await odeEncoder({ ...settings, sde, score, x, onProgress: step => progress.add(step) })
     parts.push(end.x)
+    first += x.shape[0]!
     nfe += end.nfe
   }
   return { latents: joinRows(parts), nfe }
@@ -169,21 +189,35 @@ export async function decodeLatents<T extends OutputType>(
   options: DecodeOptions<T>,
 ): Promise<PipelineOutput<T>> {
   checkOptions("decode", options, decodeOptions)
-  const { batchSize, onProgress, outputType, ...settings } = options
+  const { batchSize, classLabels, onProgress, outputType, ...settings } = options
   checkOutputType(outputType)
-  const { sde, score, range, shape } = pipe.scoreModel({ signal: settings.signal })
+  const { range, shape } = pipe.scoreModel({ signal: settings.signal })
   checkLatents(latents, shape)
+  const modelOf = batchModels(pipe, options, latents)
   const batches = batchesOf(latents, batchSize)
   const progress = new FlowReport(batches.length, onProgress)
   const parts: Tensor<"float32">[] = []
-  let nfe = 0
+  let [first, nfe] = [0, 0]
   for (const batch of batches) {
+    const { sde, score } = modelOf(batch, first)
     const onStep = (step: FlowProgress): void => progress.add(step)
     const end = await odeSampler({ ...settings, sde, score, latents: batch, onProgress: onStep })
     parts.push(end.x)
+    first += batch.shape[0]!
     nfe += end.nfe
   }
   return pictureOutput(joinRows(parts), range, nfe, outputType)
+}
+
+/** The score models of batches, each with the labels of its pictures where the network is class-conditional. */
+function batchModels(
+  pipe: DiffusionPipeline,
+  { classLabels, signal }: FlowOptions,
+  all: Tensor,
+): (batch: Tensor, first: number) => ScoreModel {
+  const labels = labelTensor(classLabels, pipe.unet.classInput, all.shape[0]!)
+  return ({ shape: [count = 0] }, first) =>
+    pipe.scoreModel({ signal, classLabels: labels && takeRows(labels, first, count) })
 }
 
 function checkLatents(latents: Tensor, shape: readonly number[]): void {

@@ -1,5 +1,6 @@
-import { abortSignal, callback, number, type OptionList, tensor } from "../check-options.ts"
+import { abortSignal, callback, labels, number, type OptionList, tensor } from "../check-options.ts"
 import type { Image } from "../image/image.ts"
+import type { ClassLabels } from "../models/class-labels.ts"
 import type { GeneratorInput } from "../random/randn-tensor.ts"
 import type { Seed } from "../random/seed.ts"
 import type { Tensor } from "../tensor.ts"
@@ -52,8 +53,13 @@ export interface SamplingProgress {
 
 /** What every pipeline can be called with. */
 export interface SamplingOptions<T extends OutputType = "image"> extends SamplerSettings {
-  /** Pictures made together. Default 1. */
+  /** Pictures made together. Default: as many as there are `latents` or `classLabels`, else 1. */
   readonly batchSize?: number | undefined
+  /**
+   * For a class-conditional network, which can't do without: the class of the pictures, from 0; one for all, or one for
+   * each of them. A network with `classEmbedType: "identity"` takes embeddings, a tensor [N, E].
+   */
+  readonly classLabels?: ClassLabels | undefined
   /** Steps of the sampler. Each pipeline has its own default. */
   readonly numInferenceSteps?: number | undefined
   /**
@@ -73,10 +79,10 @@ export interface SamplingOptions<T extends OutputType = "image"> extends Sampler
   readonly signal?: AbortSignal | undefined
 }
 
-/** The options of a call that say nothing of the sampler, nor how many pictures there are. */
+/** The options of a call that say nothing of the sampler, nor how many pictures there are and of which class. */
 export type CallOptions<T extends OutputType = "image"> = Omit<
   SamplingOptions<T>,
-  keyof SamplerSettings | "batchSize"
+  keyof SamplerSettings | "batchSize" | "classLabels"
 >
 
 /** {@link CallOptions} as a caller without types gives them. */
@@ -97,5 +103,5 @@ export const callOptions: OptionList<CallOptions> = {
 /** {@link SamplingOptions} as a caller without types gives them. */
 export const samplingOptions: OptionList<SamplingOptions> = {
   type: "SamplingOptions",
-  options: { batchSize: number, ...callOptions.options, ...samplerOptions.options },
+  options: { batchSize: number, classLabels: labels, ...callOptions.options, ...samplerOptions.options },
 }

@@ -1,5 +1,5 @@
 import { InputError, throwIfAborted } from "../errors.ts"
-import type { ForwardOptions } from "../models/network-model.ts"
+import { labelCount, labelTensor } from "../models/class-labels.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
@@ -24,11 +24,13 @@ export class Sampling<T extends OutputType> {
   readonly #unet: AnyNetwork
   readonly #options: SamplingOptions<T>
   readonly #totalSteps: number
+  readonly #classLabels: Tensor | undefined
   #nfe = 0
   #step = 0
 
   constructor(pipe: DiffusionPipeline, unet: AnyNetwork, options: SamplingOptions<T>, totalSteps: number) {
-    const { batchSize = options.latents?.shape[0] ?? 1, latents, signal } = options
+    const { latents, classLabels, signal } = options
+    const { batchSize = latents?.shape[0] ?? labelCount(classLabels) } = options
     checkCount("batchSize", batchSize, 1, maxBatchSize)
     throwIfAborted(signal)
     this.shape = [batchSize, unet.inChannels, ...unet.size]
@@ -38,6 +40,7 @@ export class Sampling<T extends OutputType> {
       if (index >= 0) throw new InputError("INVALID_ARGUMENT", `latents hold ${latents.data[index]}.`)
     }
     checkOutputType(options.outputType)
+    this.#classLabels = labelTensor(classLabels, unet.classInput, batchSize)
     this.generator = resolveGenerator(options, batchSize === 1 ? "torch" : "philox").nextBatch(batchSize)
     this.#pipe = pipe
     this.#unet = unet
@@ -56,14 +59,12 @@ export class Sampling<T extends OutputType> {
    *
    * @throws PipelineError `NOT_FINITE`
    */
-  async evaluate(
-    sample: Tensor<"float32">,
-    timestep: number,
-    options: Pick<ForwardOptions, "classLabels"> = {},
-  ): Promise<Tensor<"float32">> {
+  async evaluate(sample: Tensor<"float32">, timestep: number): Promise<Tensor<"float32">> {
     const { signal } = this.#options
+    const classLabels = this.#classLabels
     throwIfAborted(signal)
-    const output = await this.#unet.forward(sample, timestep, { ...options, ...(signal && { signal }) })
+    const options = { ...(classLabels && { classLabels }), ...(signal && { signal }) }
+    const output = await this.#unet.forward(sample, timestep, options)
     this.#nfe++
     this.requireFinite(output, timestep)
     return output

@@ -1,8 +1,9 @@
+import { abortSignal, checkOptions, labels, number, type OptionList } from "../check-options.ts"
+import type { ClassLabels } from "../models/class-labels.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { ScoreDivergence } from "../sde/divergence.ts"
 import { scoreDivergence, scoreFunction } from "../sde/network-score.ts"
 import type { ScoreFunction, SDE } from "../sde/sde.ts"
-import type { Tensor } from "../tensor.ts"
 import type { PcDefaults } from "./sampler-settings.ts"
 
 /**
@@ -26,10 +27,15 @@ export interface ScoreModel {
 export interface ScoreModelOptions {
   /** Steps that the SDE's discretisation divides time into. Default: those of the training. */
   readonly N?: number | undefined
-  /** For a class-conditional network: labels [B], or what it takes for them. */
-  readonly classLabels?: Tensor | undefined
+  /** For a class-conditional network: the class of all pictures, or one for each. */
+  readonly classLabels?: ClassLabels | undefined
   /** Stops the evaluation of the network. */
   readonly signal?: AbortSignal | undefined
+}
+
+const scoreModelOptions: OptionList<ScoreModelOptions> = {
+  type: "ScoreModelOptions",
+  options: { N: number, classLabels: labels, signal: abortSignal },
 }
 
 /** A network as it is called for a score; every model of a pipeline is one. */
@@ -44,11 +50,13 @@ export function networkScoreModel(
   network: ScoreNetwork,
   sde: SDE,
   range: ScoreModel["range"],
-  { classLabels, signal }: ScoreModelOptions,
+  scoreOptions: ScoreModelOptions,
   pc: PcDefaults,
   trained: { readonly sde: SDE; readonly continuous: boolean } = { sde, continuous: true },
 ): ScoreModel {
-  const options = { ...(classLabels && { classLabels }), ...(signal && { signal }) }
+  checkOptions("scoreModel", scoreOptions, scoreModelOptions)
+  const { classLabels, signal } = scoreOptions
+  const options = { ...(classLabels !== undefined && { classLabels }), ...(signal && { signal }) }
   return {
     sde,
     score: scoreFunction(trained.sde, (x, labels) => network.forward(x, labels, options), trained),

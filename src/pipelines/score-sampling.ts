@@ -75,9 +75,9 @@ export async function sampleScore<T extends OutputType>(
   condition: (model: ScoreModel) => Condition | Promise<Condition> = () => ({}),
 ): Promise<PipelineOutput<T>> {
   const sampler = chosenSampler(options)
-  const { numInferenceSteps, latents: noise, signal } = options
+  const { numInferenceSteps, latents: noise, classLabels, signal } = options
   if (numInferenceSteps !== undefined && sampler !== "ode") checkSteps("numInferenceSteps", numInferenceSteps)
-  const model = pipe.scoreModel({ signal, ...(sampler === "pc" && { N: numInferenceSteps }) })
+  const model = pipe.scoreModel({ classLabels, signal, ...(sampler === "pc" && { N: numInferenceSteps }) })
   const steps = stepCount(sampler, numInferenceSteps, model)
   const { score = model.score, measurement, compat } = await condition(model)
   const batchSize = measurement ? measurement.data.shape[0] : options.batchSize

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest"
 import { readConfig } from "../../src/config/config.ts"
 import { ScoreSdeError } from "../../src/errors.ts"
-import { labelTensor, timestepTensor } from "../../src/models/feeds.ts"
+import { labelTensor } from "../../src/models/class-labels.ts"
+import { timestepTensor } from "../../src/models/feeds.ts"
 import { networkNames } from "../../src/models/network-names.ts"
 import { unet2dConfigSpec } from "../../src/models/unet2d/config.ts"
 import { unet2dGraph } from "../../src/models/unet2d/network.ts"
@@ -18,7 +19,8 @@ async function evaluate(one: NetworkCase, { checked }: { readonly checked: boole
   const { dtype } = inputOf(networkNames.timestep)!
   timestepTensor(one.timestep, one.batch, dtype, 1)
   const feeds = feedsFor(graph, one)
-  if (inputOf(networkNames.classLabels)) labelTensor(feeds[networkNames.classLabels])
+  const labels = inputOf(networkNames.classLabels)
+  if (labels) labelTensor(feeds[networkNames.classLabels], { ...labels, numClasses: undefined }, one.batch)
   await runGraph(graph, feeds, weightsFor(graph))
 }
 

@@ -61,7 +61,9 @@ describe("an option that there isn't", () => {
 
   it("that is like none: all are named", async () => {
     const message = await refusal(pipe(untyped({ prompt: "a cat" })))
-    expect(message).toContain('pipe() has no option "prompt". It has batchSize, numInferenceSteps, seed,')
+    expect(message).toContain(
+      'pipe() has no option "prompt". It has batchSize, classLabels, numInferenceSteps, seed,',
+    )
     expect(message).toContain("the type SamplingOptions says what they are.")
   })
 

@@ -15,6 +15,9 @@ export const unet2d: Architecture<UNet2DConfig> = {
   },
   formatConfig,
   channels: config => config,
+  numClasses: ({ classEmbedType, numClassEmbeds, numTrainTimesteps }) =>
+    // A time embedding of labels is a table too where it is learned.
+    (classEmbedType === null ? numClassEmbeds : numTrainTimesteps) ?? undefined,
   pictureSize,
   loadGraph: async () => (await import("./network.ts")).unet2dGraph,
 }

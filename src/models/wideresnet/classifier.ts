@@ -8,6 +8,7 @@ import type { Repo } from "../../hub/repo.ts"
 import type { ByteSource } from "../../platform/byte-source.ts"
 import { createSession, type Session } from "../../runtime/session.ts"
 import type { Tensor } from "../../tensor.ts"
+import { checkLabels } from "../class-labels.ts"
 import { runVjp } from "../vjp-session.ts"
 import type { WideResnetPictures } from "./checkpoint.ts"
 import type { WideResnetConfig } from "./network.ts"
@@ -152,7 +153,7 @@ export class NoiseConditionalClassifier implements NoisyClassifier, AsyncDisposa
     labels: readonly number[],
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Tensor<"float32">> {
-    checkLabels(labels, this.numClasses)
+    checkLabels(labels, this.numClasses, "the classifier's")
     return (await this.#run(x, sigma, picture => labels[picture], signal)).vjp
   }
 
@@ -188,20 +189,6 @@ export class NoiseConditionalClassifier implements NoisyClassifier, AsyncDisposa
     const cotangent = { dtype: "float32", shape: [count, classes], data: chosen } as const
     return await runVjp(this.#session, { sample: x, timestep }, cotangent, signal)
   }
-}
-
-/**
- * Checks that labels are classes of a classifier.
- *
- * @throws InputError `INVALID_ARGUMENT`
- */
-export function checkLabels(labels: readonly number[], numClasses: number): void {
-  const odd = labels.find(label => !(Number.isInteger(label) && label >= 0 && label < numClasses))
-  if (odd === undefined) return
-  throw new InputError(
-    "INVALID_ARGUMENT",
-    `The class label ${odd} is none of the classifier's, which are 0 to ${numClasses - 1}.`,
-  )
 }
 
 async function openSource(location: ModelLocation, options: ClassifierOptions): Promise<ByteSource> {
