@@ -3,10 +3,13 @@ import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDIMScheduler } from "../schedulers/ddim.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import { discreteSampler } from "./discrete-sampler.ts"
 import { type OutputType, type PipelineOutput, type SamplingOptions, samplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
+
+const pictureRange = [-1, 1] as const
 
 /** What a {@link DDIMPipeline} can be called with. */
 export interface DDIMOptions<T extends OutputType = "image"> extends SamplingOptions<T> {
@@ -47,6 +50,10 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> 
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
+    const made = await sampling.onDevice(() =>
+      discreteSampler(scheduler, t => scheduler.linearStep(t, { eta, useClippedModelOutput })),
+    )
+    if (made) return sampling.output(made, pictureRange)
     const { generator } = sampling
 
     let sample = sampling.start(1)
@@ -56,7 +63,7 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> 
       const state = { latents: step.prevSample, denoised: step.predOriginalSample }
       sample = (await sampling.endStep(t, state)).latents
     }
-    return sampling.output(sample, [-1, 1])
+    return sampling.output(sample, pictureRange)
   }
 
   override scoreModel(options: ScoreModelOptions = {}): ScoreModel {

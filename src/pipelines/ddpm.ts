@@ -2,10 +2,13 @@ import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDPMScheduler } from "../schedulers/ddpm.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import { discreteSampler } from "./discrete-sampler.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
 import type { ScoreModel, ScoreModelOptions } from "./score-model.ts"
+
+const pictureRange = [-1, 1] as const
 
 /** Unconditional pictures by denoising diffusion (Ho et al. 2020), as Diffusers' `DDPMPipeline`. */
 export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler, UNet2DModel> {
@@ -27,6 +30,8 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler, UNet2DModel> 
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, scheduler.timesteps.length)
+    const made = await sampling.onDevice(() => discreteSampler(scheduler, t => scheduler.linearStep(t)))
+    if (made) return sampling.output(made, pictureRange)
 
     let sample = sampling.start(1)
     for (const t of scheduler.timesteps) {
@@ -35,7 +40,7 @@ export class DDPMPipeline extends DiffusionPipeline<DDPMScheduler, UNet2DModel> 
       const state = { latents: step.prevSample, denoised: step.predOriginalSample }
       sample = (await sampling.endStep(t, state)).latents
     }
-    return sampling.output(sample, [-1, 1])
+    return sampling.output(sample, pictureRange)
   }
 
   override scoreModel(options: ScoreModelOptions = {}): ScoreModel {

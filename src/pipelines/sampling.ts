@@ -3,12 +3,14 @@ import { labelCount, labelTensor } from "../models/class-labels.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
+import { tensorPlace } from "../runtime/session.ts"
 import { checkCount } from "../schedulers/checks.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
+import type { LinearSampler } from "./on-device.ts"
 import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
 import { checkOutputType, pictureOutput } from "./picture-output.ts"
 
@@ -89,9 +91,23 @@ export class Sampling<T extends OutputType> {
     }
   }
 
-  /** Whether somebody looks at the state after every step. */
-  get isWatched(): boolean {
-    return this.#options.callbackOnStepEnd !== undefined
+  /**
+   * Runs a sampler with its state on the network's device, where that can be and nobody looks at the steps.
+   *
+   * @param sampler - Gives the sampler, or undefined where its steps aren't sums.
+   * @returns The final picture; undefined where it is still to be made.
+   */
+  async onDevice(sampler: () => LinearSampler | undefined): Promise<Tensor<"float32"> | undefined> {
+    if (this.#options.callbackOnStepEnd || !tensorPlace(this.#unet.session)) return undefined
+    const linear = sampler()
+    if (!linear) return undefined
+    const { sampleOnDevice } = await import("./on-device.ts")
+    return await sampleOnDevice(this.#unet, linear, this)
+  }
+
+  /** Whether nobody else knows the generator. */
+  get ownsGenerator(): boolean {
+    return this.#options.generator === undefined
   }
 
   get signal(): AbortSignal | undefined {

@@ -1,9 +1,8 @@
 import { UNet2DModel } from "../models/unet2d/model.ts"
-import { tensorPlace } from "../runtime/session.ts"
 import { ScoreSdeVeScheduler } from "../schedulers/score-sde-ve.ts"
 import { VESDE } from "../sde/ve-sde.ts"
-import type { Tensor } from "../tensor.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { LinearSampler } from "./on-device.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
@@ -36,10 +35,8 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
     scheduler.setTimesteps(numInferenceSteps)
     scheduler.setSigmas(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
-    if (!sampling.isWatched) {
-      const mean = await this.#onDevice(scheduler, sampling)
-      if (mean) return sampling.output(mean, pictureRange)
-    }
+    const made = await sampling.onDevice(() => linearSampler(scheduler))
+    if (made) return sampling.output(made, pictureRange)
     const { generator } = sampling
 
     let sample = sampling.start(scheduler.initNoiseSigma)
@@ -58,16 +55,6 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
     return sampling.output(mean, pictureRange)
   }
 
-  /** The same with the state on the network's device, where that can be and nobody looks at the steps. */
-  async #onDevice<T extends OutputType>(
-    scheduler: ScoreSdeVeScheduler,
-    sampling: Sampling<T>,
-  ): Promise<Tensor<"float32"> | undefined> {
-    if (tensorPlace(this.unet.session) === undefined) return undefined
-    const { sampleVeOnDevice } = await import("./score-sde-ve-on-device.ts")
-    return await sampleVeOnDevice(this.unet, scheduler, sampling)
-  }
-
   override scoreModel(options: ScoreModelOptions = {}): ScoreModel {
     const { sigmaMin, sigmaMax, numTrainTimesteps, samplingEps, snr, correctSteps } = this.scheduler.config
     const { N = numTrainTimesteps } = options
@@ -76,5 +63,17 @@ export class ScoreSdeVePipeline extends DiffusionPipeline<ScoreSdeVeScheduler, U
     const corrector = correctSteps > 0 ? "langevin" : "none"
     const pc = { predictor: "reverse_diffusion", corrector, snr, nStepsEach: correctSteps || 1 }
     return networkScoreModel(this.unet, sde, pictureRange, options, pc)
+  }
+}
+
+function linearSampler(scheduler: ScoreSdeVeScheduler): LinearSampler {
+  const { initNoiseSigma, timesteps, sigmas, config } = scheduler
+  return {
+    initNoiseSigma,
+    labels: sigmas,
+    steps: Array.from(timesteps, t => scheduler.linearStep(t)),
+    clip: null,
+    corrector: { snr: config.snr, steps: config.correctSteps },
+    result: "prevSampleMean",
   }
 }

@@ -2,6 +2,7 @@ import { UNet2DModel } from "../models/unet2d/model.ts"
 import { ScoreSdeVpScheduler } from "../schedulers/score-sde-vp.ts"
 import { VPSDE } from "../sde/vp-sde.ts"
 import { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { LinearSampler } from "./on-device.ts"
 import type { OutputType, PipelineOutput, SamplingOptions } from "./options.ts"
 import { choosesSampler } from "./sampler-settings.ts"
 import { Sampling } from "./sampling.ts"
@@ -36,6 +37,8 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler, U
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)
     const sampling = new Sampling(this, this.unet, options, numInferenceSteps)
+    const made = await sampling.onDevice(() => linearSampler(scheduler))
+    if (made) return sampling.output(made, pictureRange)
 
     let sample = sampling.start(1)
     let mean = sample
@@ -53,5 +56,16 @@ export class ScoreSdeVpPipeline extends DiffusionPipeline<ScoreSdeVpScheduler, U
     const { N = numTrainTimesteps } = options
     const sde = new VPSDE({ betaMin, betaMax, N, samplingEps })
     return networkScoreModel(this.unet, sde, pictureRange, options, { predictor: "euler_maruyama" })
+  }
+}
+
+function linearSampler(scheduler: ScoreSdeVpScheduler): LinearSampler {
+  const { initNoiseSigma, timesteps } = scheduler
+  return {
+    initNoiseSigma,
+    labels: timesteps.map(t => labelScale * t),
+    steps: Array.from(timesteps, t => scheduler.linearStep(t)),
+    clip: null,
+    result: "prevSampleMean",
   }
 }

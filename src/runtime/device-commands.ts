@@ -21,7 +21,9 @@ export type DeviceCommand =
       readonly feeds: Readonly<Record<string, number>>
       readonly into: Readonly<Record<string, number>>
     }
-  /** Fills `into` with the next draw of `stream`, see `noiseStream`. */
+  /** Makes a stream that goes on from the state of a `TorchGenerator`. Its numbers are made beside the device. */
+  | { readonly op: "torchStream"; readonly id: number; readonly state: Uint8Array }
+  /** Fills `into` with the next draw of `stream`: such a stream, or a tensor as `noiseStream` describes. */
   | { readonly op: "noise"; readonly stream: number; readonly into: number }
   /** Waits until all that was asked for is done. */
   | { readonly op: "settle" }

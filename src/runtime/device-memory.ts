@@ -1,5 +1,6 @@
 import type { InferenceSession } from "onnxruntime-common"
 import type { OrtModule } from "../platform/ort-module.ts"
+import { TorchGenerator } from "../random/torch-generator.ts"
 import { bytesPerElement, type DType, elementCount, type Tensor } from "../tensor.ts"
 import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
 import { RuntimeError } from "./errors.ts"
@@ -16,6 +17,7 @@ export class DeviceMemory {
   readonly #ort: OrtModule
   readonly #gpu: GPUDevice
   readonly #tensors = new Map<number, HeldTensor>()
+  readonly #torchStreams = new Map<number, TorchGenerator>()
   #noise: GpuNoise | undefined
   #bytesCopied = 0
 
@@ -42,12 +44,12 @@ export class DeviceMemory {
         case "run":
           await this.#run(find(command.model), command.feeds, command.into)
           break
-        case "noise": {
-          const into = this.#get(command.into)
-          this.#noise ??= await GpuNoise.on(this.#gpu)
-          this.#noise.draw(this.#get(command.stream).buffer, into.buffer, elementCount(into.shape))
+        case "torchStream":
+          this.#torchStreams.set(command.id, new TorchGenerator(0).setState(command.state))
           break
-        }
+        case "noise":
+          await this.#draw(command.stream, this.#get(command.into))
+          break
         case "settle":
           await this.#gpu.queue.onSubmittedWorkDone()
           break
@@ -93,6 +95,16 @@ export class DeviceMemory {
     this.#bytesCopied += data.byteLength
   }
 
+  async #draw(stream: number, into: HeldTensor): Promise<void> {
+    const torch = this.#torchStreams.get(stream)
+    if (torch) {
+      this.#write(into, torch.randn(into.shape).data)
+      return
+    }
+    this.#noise ??= await GpuNoise.on(this.#gpu)
+    this.#noise.draw(this.#get(stream).buffer, into.buffer, elementCount(into.shape))
+  }
+
   async #run(
     session: InferenceSession,
     feeds: Readonly<Record<string, number>>,
@@ -135,6 +147,7 @@ export class DeviceMemory {
   #free(id: number): void {
     this.#tensors.get(id)?.buffer.destroy()
     this.#tensors.delete(id)
+    this.#torchStreams.delete(id)
   }
 }
 

@@ -57,7 +57,15 @@ export class DeviceState implements AsyncDisposable {
     this.#commands.push({ op: "run", model: place.model, feeds: idsOf(feeds), into: idsOf(into) })
   }
 
-  /** The next draw of a stream, whose words are those of `noiseStream`. */
+  /** A stream of PyTorch's numbers that goes on from a `TorchGenerator`'s state. */
+  createTorchStream(torchState: Uint8Array): DeviceTensor {
+    const id = ++lastId
+    this.#ids.push(id)
+    this.#commands.push({ op: "torchStream", id, state: torchState })
+    return { id }
+  }
+
+  /** The next draw of a stream: one of PyTorch's numbers, or a tensor whose words are those of `noiseStream`. */
   draw(stream: DeviceTensor, into: DeviceTensor): void {
     this.#commands.push({ op: "noise", stream: stream.id, into: into.id })
   }

@@ -14,6 +14,7 @@ import {
 } from "./discrete.ts"
 import { f32 } from "./float32.ts"
 import { karrasKeys } from "./karras-keys.ts"
+import type { LinearStep } from "./linear-step.ts"
 import { drawNoise } from "./noise.ts"
 import { SCHEDULER_FILE } from "./scheduler.ts"
 
@@ -98,12 +99,60 @@ export class DDIMScheduler extends DiscreteScheduler<DDIMConfig> {
     options: DDIMStepOptions = {},
   ): DenoisingStep {
     const { eta = 0, useClippedModelOutput = false, generator, varianceNoise } = options
+    checkSameShape("modelOutput", modelOutput, "sample", sample)
+    const { alphaProd, onOriginal, onEpsilon, std } = this.#coefficients(timestep, eta)
+    const original = this.predictOriginal(modelOutput.data, sample, alphaProd)
+    const epsilon = this.#epsilon(modelOutput.data, original, sample.data, alphaProd, useClippedModelOutput)
+    const data = new Float32Array(original.length)
+    for (let i = 0; i < data.length; i++) {
+      data[i] = f32(onOriginal * original[i]!) + f32(onEpsilon * epsilon[i]!)
+    }
+    if (eta > 0) {
+      const noise = drawNoise(sample, { generator, noise: varianceNoise }).data
+      for (let i = 0; i < data.length; i++) data[i] = data[i]! + f32(std * noise[i]!)
+    }
+    return {
+      prevSample: { dtype: "float32", shape: sample.shape, data },
+      predOriginalSample: { dtype: "float32", shape: sample.shape, data: original },
+    }
+  }
+
+  /**
+   * The numbers of {@link step} at `timestep`; undefined where it isn't made of sums: with dynamic thresholding.
+   *
+   * @throws InputError `NOT_SET_UP`, `INVALID_ARGUMENT`
+   */
+  linearStep(
+    timestep: number,
+    { eta = 0, useClippedModelOutput = false }: Pick<DDIMStepOptions, "eta" | "useClippedModelOutput"> = {},
+  ): LinearStep | undefined {
+    if (this.config.thresholding) return undefined
+    const { alphaProd, onOriginal, onEpsilon, std } = this.#coefficients(timestep, eta)
+    const [signal, noise] = [Math.sqrt(alphaProd), Math.sqrt(1 - alphaProd)]
+    const original = this.originalAsSum(alphaProd)
+    const onNoise = eta > 0 ? std : undefined
+    if (useClippedModelOutput) {
+      // ε is (x − √ᾱ·x₀)/√(1−ᾱ).
+      const onSample = onEpsilon / noise
+      return { onSample, onOutput: 0, onOriginal: onOriginal - onSample * signal, ...original, onNoise }
+    }
+    // The same of x₀ before it is clamped.
+    const { originalOnSample, originalOnOutput } = original
+    return {
+      onSample: (onEpsilon * (1 - signal * originalOnSample)) / noise,
+      onOutput: (onEpsilon * -signal * originalOnOutput) / noise,
+      onOriginal,
+      ...original,
+      onNoise,
+    }
+  }
+
+  #coefficients(timestep: number, eta: number): DdimCoefficients {
     if (this.numInferenceSteps === null) {
       throw new InputError("NOT_SET_UP", "The scheduler has no number of steps.", {
         hint: "Call setTimesteps first.",
       })
     }
-    checkSameShape("modelOutput", modelOutput, "sample", sample)
     const prev = timestep - Math.floor(this.length / this.numInferenceSteps)
     const alphaProd = this.alphaProdAt(timestep)
     const alphaProdPrev = prev >= 0 ? this.alphaProdAt(prev) : this.finalAlphaCumprod
@@ -116,22 +165,11 @@ export class DDIMScheduler extends DiscreteScheduler<DDIMConfig> {
     if (!(eta >= 0 && remaining >= 0)) {
       throw new InputError("INVALID_ARGUMENT", `eta is ${eta}, but must lie in [0, 1].`)
     }
-
-    const original = this.predictOriginal(modelOutput.data, sample, alphaProd)
-    const epsilon = this.#epsilon(modelOutput.data, original, sample.data, alphaProd, useClippedModelOutput)
-    const onOriginal = f32(Math.sqrt(alphaProdPrev))
-    const onEpsilon = f32(Math.sqrt(remaining))
-    const data = new Float32Array(original.length)
-    for (let i = 0; i < data.length; i++) {
-      data[i] = f32(onOriginal * original[i]!) + f32(onEpsilon * epsilon[i]!)
-    }
-    if (eta > 0) {
-      const noise = drawNoise(sample, { generator, noise: varianceNoise }).data
-      for (let i = 0; i < data.length; i++) data[i] = data[i]! + f32(std * noise[i]!)
-    }
     return {
-      prevSample: { dtype: "float32", shape: sample.shape, data },
-      predOriginalSample: { dtype: "float32", shape: sample.shape, data: original },
+      alphaProd,
+      onOriginal: f32(Math.sqrt(alphaProdPrev)),
+      onEpsilon: f32(Math.sqrt(remaining)),
+      std,
     }
   }
 
@@ -154,4 +192,11 @@ export class DDIMScheduler extends DiscreteScheduler<DDIMConfig> {
     const source = useClipped ? original : output
     return source.map((x0, i) => f32(x[i]! - f32(signal * x0)) / noise)
   }
+}
+
+interface DdimCoefficients {
+  readonly alphaProd: number
+  readonly onOriginal: number
+  readonly onEpsilon: number
+  readonly std: number
 }

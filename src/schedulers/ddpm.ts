@@ -12,6 +12,7 @@ import {
 } from "./discrete.ts"
 import { f32 } from "./float32.ts"
 import { karrasKeys } from "./karras-keys.ts"
+import type { LinearStep } from "./linear-step.ts"
 import { drawNoise, type NoiseOptions } from "./noise.ts"
 import { SCHEDULER_FILE } from "./scheduler.ts"
 
@@ -121,25 +122,15 @@ export class DDPMScheduler extends DiscreteScheduler<DDPMConfig> {
     options: NoiseOptions = {},
   ): DenoisingStep {
     const { output, variance } = this.#split(modelOutput, sample)
-    const prev = this.previousTimestep(timestep)
-    const alphaProd = this.alphaProdAt(timestep)
-    const alphaProdPrev = prev >= 0 ? this.alphaProdAt(prev) : 1
-    const betaProd = f32(1 - alphaProd)
-    const betaProdPrev = f32(1 - alphaProdPrev)
-    const alpha = f32(alphaProd / alphaProdPrev)
-    const beta = f32(1 - alpha)
-
+    const { alphaProd, onOriginal, onSample, lower, upper } = this.#posterior(timestep)
     const original = this.predictOriginal(output, sample, alphaProd)
-    const onOriginal = f32(f32(f32(Math.sqrt(alphaProdPrev)) * beta) / betaProd)
-    const onSample = f32(f32(f32(Math.sqrt(alpha)) * betaProdPrev) / betaProd)
     const x = sample.data
     const data = new Float32Array(x.length)
     for (let i = 0; i < data.length; i++) data[i] = f32(onOriginal * original[i]!) + f32(onSample * x[i]!)
 
     if (timestep > 0) {
       const noise = drawNoise(sample, options).data
-      const lower = Math.max(f32(f32(betaProdPrev / betaProd) * beta), f32(1e-20))
-      const std = this.#std(lower, beta, variance)
+      const std = this.#std(lower, upper, variance)
       for (let i = 0; i < data.length; i++) {
         data[i] = data[i]! + f32((typeof std === "number" ? std : std[i]!) * noise[i]!)
       }
@@ -148,6 +139,46 @@ export class DDPMScheduler extends DiscreteScheduler<DDPMConfig> {
       prevSample: { dtype: "float32", shape: sample.shape, data },
       predOriginalSample: { dtype: "float32", shape: sample.shape, data: original },
     }
+  }
+
+  /**
+   * The numbers of {@link step} at `timestep`; undefined where it isn't made of sums: with dynamic thresholding or a
+   * learned variance.
+   *
+   * @throws InputError `INVALID_ARGUMENT`
+   */
+  linearStep(timestep: number): LinearStep | undefined {
+    if (this.config.thresholding || this.#learnsVariance) return undefined
+    const { alphaProd, onOriginal, onSample, lower, upper } = this.#posterior(timestep)
+    return {
+      onSample,
+      onOutput: 0,
+      onOriginal,
+      ...this.originalAsSum(alphaProd),
+      onNoise: timestep > 0 ? (this.#std(lower, upper, undefined) as number) : undefined,
+    }
+  }
+
+  /** The mean of q(x_{t'} | x_t, x₀) as a sum, and the bounds of a step's variance. */
+  #posterior(timestep: number): Posterior {
+    const prev = this.previousTimestep(timestep)
+    const alphaProd = this.alphaProdAt(timestep)
+    const alphaProdPrev = prev >= 0 ? this.alphaProdAt(prev) : 1
+    const betaProd = f32(1 - alphaProd)
+    const betaProdPrev = f32(1 - alphaProdPrev)
+    const alpha = f32(alphaProd / alphaProdPrev)
+    const beta = f32(1 - alpha)
+    return {
+      alphaProd,
+      onOriginal: f32(f32(f32(Math.sqrt(alphaProdPrev)) * beta) / betaProd),
+      onSample: f32(f32(f32(Math.sqrt(alpha)) * betaProdPrev) / betaProd),
+      lower: Math.max(f32(f32(betaProdPrev / betaProd) * beta), f32(1e-20)),
+      upper: beta,
+    }
+  }
+
+  get #learnsVariance(): boolean {
+    return this.config.varianceType === "learned" || this.config.varianceType === "learned_range"
   }
 
   #setCustomTimesteps(timesteps: readonly number[]): void {
@@ -191,7 +222,7 @@ export class DDPMScheduler extends DiscreteScheduler<DDPMConfig> {
     modelOutput: Tensor<"float32">,
     sample: Tensor<"float32">,
   ): { readonly output: Float32Array; readonly variance?: Float32Array } {
-    if (this.config.varianceType !== "learned" && this.config.varianceType !== "learned_range") {
+    if (!this.#learnsVariance) {
       checkSameShape("modelOutput", modelOutput, "sample", sample)
       return { output: modelOutput.data }
     }
@@ -210,4 +241,12 @@ export class DDPMScheduler extends DiscreteScheduler<DDPMConfig> {
     }
     return { output, variance }
   }
+}
+
+interface Posterior {
+  readonly alphaProd: number
+  readonly onOriginal: number
+  readonly onSample: number
+  readonly lower: number
+  readonly upper: number
 }

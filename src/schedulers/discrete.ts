@@ -6,6 +6,7 @@ import { type BetaSchedule, createBetas } from "./betas.ts"
 import { checkCount, checkSameShape, type PerSample, perSample } from "./checks.ts"
 import { thresholdInPlace } from "./dynamic-threshold.ts"
 import { cumulativeProduct, f32 } from "./float32.ts"
+import type { LinearStep } from "./linear-step.ts"
 import { MAX_TIMESTEPS, Scheduler } from "./scheduler.ts"
 import { spacedTimesteps, type TimestepSpacing } from "./timestep-spacing.ts"
 
@@ -190,6 +191,25 @@ export abstract class DiscreteScheduler<Config extends DiscreteConfig> extends S
       for (let i = 0; i < x.length; i++) original[i] = Math.min(Math.max(original[i]!, -range), range)
     }
     return original
+  }
+
+  /** Where x₀ is clamped at the same place in every sample: ±`clipSampleRange`, or null where it isn't clamped at all. */
+  get clip(): number | null {
+    return this.config.clipSample ? f32(this.config.clipSampleRange) : null
+  }
+
+  /** What {@link predictOriginal} computes before it clamps. */
+  protected originalAsSum(alphaProd: number): Pick<LinearStep, "originalOnSample" | "originalOnOutput"> {
+    const signal = Math.sqrt(alphaProd)
+    const noise = Math.sqrt(1 - alphaProd)
+    switch (this.config.predictionType) {
+      case "epsilon":
+        return { originalOnSample: 1 / signal, originalOnOutput: -noise / signal }
+      case "sample":
+        return { originalOnSample: 0, originalOnOutput: 1 }
+      case "v_prediction":
+        return { originalOnSample: signal, originalOnOutput: -noise }
+    }
   }
 
   /** √ᾱ·a + sign·√(1−ᾱ)·b, with ᾱ of each sample's timestep. */

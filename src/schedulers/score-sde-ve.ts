@@ -4,6 +4,7 @@ import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 import { checkCount, checkSameShape, type PerSample, perSample } from "./checks.ts"
 import { f32, linspace } from "./float32.ts"
+import { type LinearStep, standstill } from "./linear-step.ts"
 import { drawNoise, type NoiseOptions } from "./noise.ts"
 import { MAX_TIMESTEPS, SCHEDULER_FILE, Scheduler } from "./scheduler.ts"
 
@@ -176,6 +177,16 @@ export class ScoreSdeVeScheduler extends Scheduler<ScoreSdeVeConfig> {
       prevSample: { dtype: "float32", shape: sample.shape, data: prev },
       prevSampleMean: { dtype: "float32", shape: sample.shape, data: mean },
     }
+  }
+
+  /**
+   * The numbers of {@link stepPred} at `timestep`.
+   *
+   * @throws InputError `INVALID_ARGUMENT`, `NOT_SET_UP`
+   */
+  linearStep(timestep: number): LinearStep {
+    const g = this.diffusion(timestep)
+    return { ...standstill, onOutput: f32(g * g), onNoise: g }
   }
 
   /**

@@ -4,6 +4,7 @@ import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 import { checkCount, checkSameShape, type PerSample, perSample } from "./checks.ts"
 import { f32, linspace } from "./float32.ts"
+import { type LinearStep, standstill } from "./linear-step.ts"
 import { drawNoise, type NoiseOptions } from "./noise.ts"
 import { MAX_TIMESTEPS, SCHEDULER_FILE, Scheduler } from "./scheduler.ts"
 import type { SdeStep } from "./score-sde-ve.ts"
@@ -96,11 +97,6 @@ export class ScoreSdeVpScheduler extends Scheduler<ScoreSdeVpConfig> {
     t: PerSample,
     options: NoiseOptions = {},
   ): SdeStep {
-    if (this.timesteps.length === 0) {
-      throw new InputError("NOT_SET_UP", "The scheduler has no timesteps.", {
-        hint: "Call setTimesteps first.",
-      })
-    }
     checkSameShape("modelOutput", modelOutput, "x", x)
     const batchSize = x.shape[0] ?? 1
     const coefficients = perSample("t", t, batchSize).map(time => this.#coefficients(time))
@@ -127,7 +123,28 @@ export class ScoreSdeVpScheduler extends Scheduler<ScoreSdeVpConfig> {
     }
   }
 
+  /**
+   * The numbers of {@link stepPred} at `t`.
+   *
+   * @throws InputError `NOT_SET_UP`, `INVALID_ARGUMENT`
+   */
+  linearStep(t: number): LinearStep {
+    const { std, halfBeta, diffusion2, noiseScale } = this.#coefficients(t)
+    const dt = -1 / this.timesteps.length
+    return {
+      ...standstill,
+      onSample: 1 - halfBeta * dt,
+      onOutput: (diffusion2 / std) * dt,
+      onNoise: noiseScale,
+    }
+  }
+
   #coefficients(time: number): VpCoefficients {
+    if (this.timesteps.length === 0) {
+      throw new InputError("NOT_SET_UP", "The scheduler has no timesteps.", {
+        hint: "Call setTimesteps first.",
+      })
+    }
     const t = f32(time)
     const { betaMin, betaMax } = this.config
     const range = f32(betaMax - betaMin)

@@ -37,6 +37,11 @@ test("a corrector's step, and its standstill where the score is zero", async () 
   expect(largestError(await page.call("corrections"))).toBeLessThan(1e-5)
 })
 
-test("a predictor's steps, one after the other", async () => {
-  expect(largestError(await page.call("predictions"))).toBeLessThan(1e-5)
+test.each(["ve", "ddpm"] as const)("steps as sums, one after the other: %s", async of => {
+  expect(largestError(await page.call("steps", of))).toBeLessThan(1e-5)
+})
+
+test("a stream of PyTorch's numbers goes on where a generator stands, bit for bit", async () => {
+  const { found, expected } = await page.call("torchDraws", 7)
+  expect(found).toEqual(expected)
 })

@@ -3,7 +3,12 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { DiffusionPipeline, PhiloxGenerator, type PipelineOptions } from "../../src/index.ts"
+import {
+  type DDIMOptions,
+  DiffusionPipeline,
+  PhiloxGenerator,
+  type PipelineOptions,
+} from "../../src/index.ts"
 import { type HubServer, type RepoSpec, startHubServer } from "../hub-server/hub-server.ts"
 import {
   formulaSafetensors,
@@ -24,38 +29,77 @@ const tiny = "score-sde/tiny"
 const seed = 7
 const options = { numInferenceSteps: 3 }
 
+/** Pipelines of the plain network whose steps are sums. */
+const linear = {
+  [tiny]: {
+    className: "ScoreSdeVePipeline",
+    schedulerClass: "ScoreSdeVeScheduler",
+    scheduler: { sigma_max: 0.5, snr: 0.16 },
+    network: { timeEmbeddingType: "fourier" },
+    options,
+  },
+  "score-sde/tiny-vp": {
+    className: "ScoreSdeVpPipeline",
+    schedulerClass: "ScoreSdeVpScheduler",
+    scheduler: { beta_min: 0.01, beta_max: 0.5 },
+    network: {},
+    options,
+  },
+  "score-sde/tiny-ddpm": {
+    className: "DDPMPipeline",
+    schedulerClass: "DDPMScheduler",
+    scheduler: { clip_sample_range: 0.8 },
+    network: {},
+    options,
+  },
+  "score-sde/tiny-ddim": {
+    className: "DDIMPipeline",
+    schedulerClass: "DDIMScheduler",
+    scheduler: { prediction_type: "v_prediction" },
+    network: {},
+    options: { ...options, eta: 0.5 },
+  },
+} as const
+const linearIds = Object.keys(linear) as (keyof typeof linear)[]
+
+function optionsOf(id: string): DDIMOptions {
+  return linearIds.find(known => known === id) ? linear[id as keyof typeof linear].options : options
+}
+
 let browser: Chromium
 let site: Site
 let hub: HubServer
 const expected = new Map<string, number[]>()
 beforeAll(async () => {
   await using folder = await temporaryFolder()
-  const network = { timeEmbeddingType: "fourier" } as const
-  await writeModel(
-    folder.path,
-    {
-      className: "ScoreSdeVePipeline",
-      schedulerClass: "ScoreSdeVeScheduler",
-      scheduler: { sigma_max: 0.5, snr: 0.16 },
-    },
-    {
-      "unet/config.json": { ...plainJson, time_embedding_type: "fourier" },
-      "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors({ ...plainConfig, ...network }),
-    },
-  )
-  const folders = {
-    [shipped]: fileURLToPath(new URL("../../models/ncsnpp-emoji-32", import.meta.url)),
-    [tiny]: folder.path,
+  const folders = new Map([
+    [shipped, fileURLToPath(new URL("../../models/ncsnpp-emoji-32", import.meta.url))],
+  ])
+  for (const id of linearIds) {
+    const { network, ...pipeline } = linear[id]
+    const config = { ...plainConfig, ...network }
+    const path = join(folder.path, id)
+    await writeModel(path, pipeline, {
+      "unet/config.json": {
+        ...plainJson,
+        ...("timeEmbeddingType" in network && { time_embedding_type: network.timeEmbeddingType }),
+      },
+      "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors(config),
+    })
+    folders.set(id, path)
   }
   const repos: Record<string, RepoSpec> = {}
-  for (const [id, path] of Object.entries(folders)) {
+  for (const [id, path] of folders) {
     repos[id] = { files: await filesIn(path) }
     await using pipe = await DiffusionPipeline.fromPretrained(path, { device: "cpu" })
-    const { images } = await pipe({ ...options, generator: new PhiloxGenerator(seed) })
-    expected.set(
-      id,
-      images.flatMap(({ data }) => [...data]),
-    )
+    const noises = { philox: { generator: new PhiloxGenerator(seed) }, seed: { seed } }
+    for (const [name, noise] of Object.entries(noises)) {
+      const { images } = await pipe({ ...optionsOf(id), ...noise })
+      expected.set(
+        `${id} ${name}`,
+        images.flatMap(({ data }) => [...data]),
+      )
+    }
   }
   hub = await startHubServer({ repos })
   site = await startSite()
@@ -81,8 +125,8 @@ function open(): Promise<ProgramPage<Program>> {
 }
 
 /** At most two grey levels apart in 99.9 % of all places. */
-function expectSamePictures(id: string, found: readonly number[]): void {
-  const wanted = expected.get(id)!
+function expectSamePictures(id: string, found: readonly number[], noise = "philox"): void {
+  const wanted = expected.get(`${id} ${noise}`)!
   expect(found).toHaveLength(wanted.length)
   const far = found.filter((value, i) => Math.abs(value - wanted[i]!) > 2)
   expect(far.length).toBeLessThanOrEqual(found.length / 1000)
@@ -111,15 +155,30 @@ test("of two pipelines at once", async () => {
   for (const { pictures } of results) expectSamePictures(shipped, pictures)
 })
 
-test.each([tiny, shipped])("on WebGPU, where the state stays on the device: %s", async id => {
+// Those of one network in one page, which compiles it once.
+test.each([[tiny], linearIds.filter(id => id !== tiny), [shipped]])(
+  "on WebGPU, where the state stays on the device: %s",
+  async (...ids: string[]) => {
+    await using page = await open()
+    // Inline, so that the page sees what is read. A node that ran on the CPU would copy, and is refused.
+    const sessionOptions = { extra: { session: { disable_cpu_ep_fallback: "1" } } }
+    for (const id of ids) {
+      expect(await load(page, id, { device: "webgpu", worker: false, sessionOptions }, id)).toBe("webgpu")
+      const { pictures, bytesRead } = await page.call("sample", id, seed, optionsOf(id))
+      expectSamePictures(id, pictures)
+      expect(new Set(pictures).size).toBeGreaterThan(20)
+      expect(bytesRead).toEqual([0, 0])
+    }
+  },
+)
+
+test("from a seed, whose noise is made in the worker", async () => {
   await using page = await open()
-  // Inline, so that the page sees what is read. A node that ran on the CPU would copy, and is refused.
-  const sessionOptions = { extra: { session: { disable_cpu_ep_fallback: "1" } } }
-  expect(await load(page, id, { device: "webgpu", worker: false, sessionOptions })).toBe("webgpu")
-  const { pictures, bytesRead } = await page.call("sample", "pipe", seed, options)
-  expectSamePictures(id, pictures)
-  expect(new Set(pictures).size).toBeGreaterThan(20)
-  expect(bytesRead).toEqual([0, 0])
+  const id = "score-sde/tiny-ddpm"
+  expect(await load(page, id, { device: "webgpu" })).toBe("webgpu")
+  const { pictures, bytesSent } = await page.call("sample", "pipe", seed, options, "seed")
+  expectSamePictures(id, pictures, "seed")
+  expect(bytesSent).toEqual([0, 0])
 })
 
 test("when the device is lost between two steps, or while nothing is done: on the next device of `auto`", async () => {

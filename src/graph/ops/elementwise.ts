@@ -90,7 +90,7 @@ function unary(op: (typeof unaryNames)[number]): Unary {
   return x => x.builder.apply(op, [x])[0]!
 }
 
-function binary(op: "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Pow"): Binary {
+function binary(op: "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max" | "Min"): Binary {
   return (a: Operand, b: Operand) => {
     const { builder } = typeof a === "number" ? (b as Value) : a
     const [left, right] = [a, b].map(x => (typeof x === "number" ? builder.scalar(x) : x))
@@ -118,6 +118,7 @@ export const mul: Binary = binary("Mul")
 export const div: Binary = binary("Div")
 export const pow: Binary = binary("Pow")
 export const max: Binary = binary("Max")
+export const min: Binary = binary("Min")
 
 /** x·sigmoid(x), also called swish. */
 export function silu(x: Value): Value {

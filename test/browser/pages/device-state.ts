@@ -2,16 +2,26 @@
 import { encodeWithExternalData } from "../../../src/graph/encode.ts"
 import { weightLayout } from "../../../src/graph/weight-layout.ts"
 import { PhiloxGenerator } from "../../../src/random/philox-generator.ts"
+import { TorchGenerator } from "../../../src/random/torch-generator.ts"
 import { DeviceState } from "../../../src/runtime/device-state.ts"
 import { noiseStream, streamWords } from "../../../src/runtime/gpu-noise.ts"
 import { createSession, type Session } from "../../../src/runtime/session.ts"
+import { DDPMScheduler } from "../../../src/schedulers/ddpm.ts"
+import type { LinearStep } from "../../../src/schedulers/linear-step.ts"
 import { ScoreSdeVeScheduler } from "../../../src/schedulers/score-sde-ve.ts"
-import { correctorGraph, predictorGraph, stepColumns } from "../../../src/schedulers/score-sde-ve-graphs.ts"
+import {
+  correctorGraph,
+  linearStepGraph,
+  stepColumns,
+  stepTable,
+} from "../../../src/schedulers/step-graphs.ts"
 import { elementCount, type Tensor } from "../../../src/tensor.ts"
 
 const picture = [3, 5, 7] as const
 const shape = [2, ...picture]
-const steps = 4
+const stepCount = 4
+// Nothing of a step may run on the CPU, since that would copy its tensors.
+const onDeviceOnly = { extra: { session: { disable_cpu_ep_fallback: "1" } } }
 
 /** The numbers of a tensor that stands beside what it should be. */
 export interface Compared {
@@ -36,12 +46,27 @@ export async function draws(seed: string, sample: number, draw: number): Promise
   return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
 }
 
+/** Three draws of a stream of PyTorch's numbers beside the device, and by the generator that they should equal. */
+export async function torchDraws(seed: number): Promise<Compared> {
+  await using session = await stepSession()
+  await using state = DeviceState.beside(session)!
+  const generator = new TorchGenerator(seed)
+  generator.randn(shape)
+  const stream = state.createTorchStream(generator.getState())
+  const noise = state.create("float32", shape)
+  for (let i = 0; i < 3; i++) {
+    state.draw(stream, noise)
+    state.read(noise)
+  }
+  const { tensors } = await state.flush()
+  const expected = [0, 1, 2].flatMap(() => [...generator.randn(shape).data])
+  return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
+}
+
 function stepSession(): Promise<Session> {
   const graph = correctorGraph(picture, new ScoreSdeVeScheduler().config.snr)
   const bytes = encodeWithExternalData(graph, "", weightLayout(graph))
-  // Nothing of a step may run on the CPU, since that would copy its tensors.
-  const sessionOptions = { extra: { session: { disable_cpu_ep_fallback: "1" } } }
-  return createSession({ bytes }, { device: "webgpu", sessionOptions })
+  return createSession({ bytes }, { device: "webgpu", sessionOptions: onDeviceOnly })
 }
 
 /** A corrector step on the device, and by the scheduler; with a score of zeros, which must not move the sample. */
@@ -67,26 +92,19 @@ export async function corrections(): Promise<Compared> {
   return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
 }
 
-/** Two predictor steps on the device, and by the scheduler: the sample, its mean, and the next noise level. */
-export async function predictions(): Promise<Compared> {
-  const scheduler = new ScoreSdeVeScheduler({ sigmaMax: 30 })
-  scheduler.setTimesteps(steps)
-  scheduler.setSigmas(steps)
-  const graph = predictorGraph(picture, steps)
+/** Two steps on the device, and by the scheduler: the sample, its mean, and the next label. */
+export async function steps(of: "ve" | "ddpm"): Promise<Compared> {
+  const { labels, linear, clip, step } = of === "ve" ? veSteps() : ddpmSteps()
+  const graph = linearStepGraph(picture, stepCount + 1, clip)
   const bytes = encodeWithExternalData(graph, "", weightLayout(graph))
-  await using session = await createSession({ bytes }, { device: "webgpu" })
+  await using session = await createSession({ bytes }, { device: "webgpu", sessionOptions: onDeviceOnly })
   await using state = DeviceState.beside(session)!
-  const rows = Float32Array.from({ length: (steps + 1) * stepColumns }, (_, i) => {
-    const row = Math.min(Math.floor(i / stepColumns), steps - 1)
-    const g = scheduler.diffusion(scheduler.timesteps[row]!)
-    return [scheduler.sigmas[row]!, g, g * g][i % stepColumns]!
-  })
-  const [start, score, noise] = [1, 2, 3].map(seed => new PhiloxGenerator(seed).randn(shape))
+  const [start, output, noise] = [1, 2, 3].map(seed => new PhiloxGenerator(seed).randn(shape))
   const on = (tensor: Tensor<"float32">) => state.create("float32", shape, tensor.data)
-  const [modelOutput, z] = [on(score!), on(noise!)]
-  const table = state.create("float32", [steps + 1, stepColumns], rows)
+  const [modelOutput, z] = [on(output!), on(noise!)]
+  const table = state.create("float32", [stepCount + 1, stepColumns], stepTable(linear, labels))
   let sample = on(start!)
-  let step = state.create("float32", [1])
+  let index = state.create("float32", [1])
   let timestep = state.create("float32", [2], Float32Array.of(1, 1))
   const expected: number[] = []
   let expectedSample = start!
@@ -97,19 +115,58 @@ export async function predictions(): Promise<Compared> {
     const nextTimestep = state.create("float32", [2])
     state.run(
       session,
-      { sample, modelOutput, noise: z, timestep, table, step },
+      { sample, modelOutput, noise: z, timestep, table, step: index },
       { prevSample, prevSampleMean, nextStep, nextTimestep },
     )
     for (const tensor of [prevSample, prevSampleMean, nextTimestep]) state.read(tensor)
     sample = prevSample
-    step = nextStep
+    index = nextStep
     timestep = nextTimestep
-    const t = scheduler.timesteps[i]!
-    const one = scheduler.stepPred(score!, t, expectedSample, { noise })
-    const sigma = scheduler.sigmas[i + 1]!
-    expected.push(...one.prevSample.data, ...one.prevSampleMean.data, sigma, sigma)
-    expectedSample = one.prevSample
+    const prev = step(i, output!, expectedSample, noise!)
+    const mean = step(i, output!, expectedSample, { ...noise!, data: new Float32Array(noise!.data.length) })
+    const label = labels[i + 1]!
+    expected.push(...prev.data, ...mean.data, label, label)
+    expectedSample = prev
   }
   const { tensors } = await state.flush()
   return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
+}
+
+interface Steps {
+  readonly labels: ArrayLike<number>
+  readonly linear: readonly LinearStep[]
+  readonly clip: number | null
+  /** The scheduler's own step number `i`. */
+  readonly step: (
+    i: number,
+    modelOutput: Tensor<"float32">,
+    sample: Tensor<"float32">,
+    noise: Tensor<"float32">,
+  ) => Tensor<"float32">
+}
+
+function veSteps(): Steps {
+  const scheduler = new ScoreSdeVeScheduler({ sigmaMax: 30 })
+  scheduler.setTimesteps(stepCount)
+  scheduler.setSigmas(stepCount)
+  const { timesteps, sigmas } = scheduler
+  return {
+    labels: sigmas,
+    linear: Array.from(timesteps, t => scheduler.linearStep(t)),
+    clip: null,
+    step: (i, output, sample, noise) =>
+      scheduler.stepPred(output, timesteps[i]!, sample, { noise }).prevSample,
+  }
+}
+
+function ddpmSteps(): Steps {
+  const scheduler = new DDPMScheduler()
+  scheduler.setTimesteps(stepCount)
+  const { timesteps, clip } = scheduler
+  return {
+    labels: timesteps,
+    linear: Array.from(timesteps, t => scheduler.linearStep(t)!),
+    clip,
+    step: (i, output, sample, noise) => scheduler.step(output, timesteps[i]!, sample, { noise }).prevSample,
+  }
 }

@@ -1,9 +1,9 @@
 // Runs in a page: pipelines of models that a test Hub serves, as an app uses them.
 import {
+  type DDIMOptions,
   DiffusionPipeline,
   PhiloxGenerator,
   type PipelineOptions,
-  type SamplingOptions,
   TorchGenerator,
 } from "../../../src/index.ts"
 import { DeviceState } from "../../../src/runtime/device-state.ts"
@@ -11,6 +11,7 @@ import { elementCount } from "../../../src/tensor.ts"
 
 const pipes = new Map<string, DiffusionPipeline>()
 let bytesToHost = 0
+let bytesToWorkers = 0
 let steps = 0
 
 // All that a page reads from a GPU goes through here.
@@ -20,6 +21,20 @@ GPUBuffer.prototype.mapAsync = function (mode, ...rest) {
   return map.call(this, mode, ...rest)
 }
 
+// And all that it sends to a worker, here.
+const post = Worker.prototype.postMessage
+Worker.prototype.postMessage = function (message: unknown, ...rest: unknown[]) {
+  bytesToWorkers += bytesIn(message)
+  return post.apply(this, [message, ...rest] as Parameters<typeof post>)
+}
+
+/** The bytes of the typed arrays in plain data. */
+function bytesIn(data: unknown): number {
+  if (ArrayBuffer.isView(data)) return data.byteLength
+  if (typeof data !== "object" || data === null) return 0
+  return Object.values(data).reduce<number>((sum, value) => sum + bytesIn(value), 0)
+}
+
 /** Loads a pipeline and keeps it under a name; returns its device. */
 export async function load(name: string, id: string, options: PipelineOptions): Promise<string> {
   const pipe = await DiffusionPipeline.fromPretrained(id, options)
@@ -27,28 +42,34 @@ export async function load(name: string, id: string, options: PipelineOptions): 
   return pipe.unet.device
 }
 
-type Noise = "philox" | "torch"
+type Noise = "philox" | "torch" | "seed"
 
-/** The elements of the pictures from a generator's noise, from 0 to 255, and the bytes that each step after the first read back from a GPU. */
+/**
+ * The elements of the pictures, from 0 to 255, and the bytes that each step after the first read back from a GPU and sent
+ * to a worker. The noise is that of a generator, or of the seed itself.
+ */
 export async function sample(
   name: string,
   seed: number,
-  options: Pick<SamplingOptions, "batchSize" | "numInferenceSteps">,
+  options: Pick<DDIMOptions, "batchSize" | "numInferenceSteps" | "eta">,
   noise: Noise = "philox",
-): Promise<{ readonly pictures: number[]; readonly bytesRead: number[] }> {
+): Promise<{ readonly pictures: number[]; readonly bytesRead: number[]; readonly bytesSent: number[] }> {
   steps = 0
-  const marks: number[] = []
+  const marks: { read: number; sent: number }[] = []
   const { images } = await pipes.get(name)!({
     ...options,
-    generator: noise === "torch" ? new TorchGenerator(seed) : new PhiloxGenerator(seed),
+    ...(noise === "seed"
+      ? { seed }
+      : { generator: noise === "torch" ? new TorchGenerator(seed) : new PhiloxGenerator(seed) }),
     onProgress: ({ step }) => {
       steps = step
-      marks.push(bytesToHost)
+      marks.push({ read: bytesToHost, sent: bytesToWorkers })
     },
   })
   return {
     pictures: images.flatMap(({ data }) => [...data]),
-    bytesRead: marks.slice(1).map((mark, i) => mark - marks[i]!),
+    bytesRead: marks.slice(1).map((mark, i) => mark.read - marks[i]!.read),
+    bytesSent: marks.slice(1).map((mark, i) => mark.sent - marks[i]!.sent),
   }
 }
 
