@@ -87,9 +87,14 @@ async function reachStep(reading: RegExp): Promise<void> {
   await expect.poll(() => step.textContent(), { timeout: 60_000 }).toMatch(reading)
 }
 
+/** Waits for the end of a run, and returns what the page says about it. */
+async function outcome(): Promise<string> {
+  await page.locator(".notice[data-kind]").waitFor({ timeout: 120_000 })
+  return (await notice().textContent())!
+}
+
 async function finish(): Promise<void> {
-  await expect.poll(() => notice().textContent(), { timeout: 120_000 }).toMatch(/\S/)
-  expect(await notice().textContent()).toMatch(/^Done/)
+  expect(await outcome()).toMatch(/^Done/)
 }
 
 /** What a button lets one download, by name. */
@@ -172,7 +177,7 @@ test("inpaints what is painted over, and nothing else", async () => {
   await page.keyboard.press("2")
   await set("Steps", 6)
   await set("Pictures", 1)
-  expect(await notice().textContent()).toBe("Paint over what shall be made anew.")
+  expect(await notice().textContent()).toBe("Paint over what is to be made anew.")
   const box = (await page.getByRole("application").boundingBox())!
   await page.mouse.move(box.x + box.width * 0.1, box.y + box.height * 0.25)
   await page.mouse.down()
@@ -257,9 +262,7 @@ test("tells what went wrong, and the next step", async () => {
   await field("Hub id").fill("no model/at all")
   await field("Hub id").blur()
   await button("Sample").click()
-  await expect
-    .poll(() => notice().textContent(), { timeout: 60_000 })
-    .toContain('An id has the form "owner/name"')
+  expect(await outcome()).toContain('An id has the form "owner/name"')
   await field("Model").selectOption("shipped")
 })
 

@@ -8,10 +8,11 @@ export interface Abilities {
   readonly float16?: boolean | undefined
   readonly threads: number
   readonly isolated: boolean
-  /** In GiB, as far as the browser tells: powers of two, at most 8. */
+  /** In GiB, as far as the browser tells: powers of two, up to a limit. */
   readonly memory?: number | undefined
-  /** What the site may store, in bytes. */
-  readonly storage?: number | undefined
+  /** What the site may store in addition to what it has stored, in bytes. */
+  readonly room?: number | undefined
+  readonly stored?: number | undefined
 }
 
 export const abilities = signal<Abilities | undefined>(undefined)
@@ -31,6 +32,7 @@ export async function findAbilities(): Promise<void> {
     threads: crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, 4) : 1,
     isolated: crossOriginIsolated,
     memory: (navigator as { deviceMemory?: number }).deviceMemory,
-    storage: estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0),
+    room: estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0),
+    stored: estimate?.usage,
   }
 }

@@ -30,12 +30,13 @@ export class History {
     this.#changes.value++
   }
 
-  add(step: number, sigma: number | undefined, sample: Frame, predicted: Frame | undefined): void {
-    const bytes = sample.rgba.length * (predicted ? 2 : 1)
-    if ((this.#moments.length + 1) * bytes > mostBytes) {
-      this.#moments = this.#moments.filter((_, i) => i % 2 === 0)
-    }
-    this.#moments.push({ step, sigma, sample, predicted })
+  /** @returns Whether every second moment had to go to make room. */
+  add(moment: Moment): boolean {
+    const bytes = moment.sample.rgba.length * (moment.predicted ? 2 : 1)
+    const full = (this.#moments.length + 1) * bytes > mostBytes
+    if (full) this.#moments = this.#moments.filter((_, i) => i % 2 === 0)
+    this.#moments.push(moment)
     this.#changes.value++
+    return full
   }
 }

@@ -1,16 +1,17 @@
-const window = 12
+// Long enough for an even reading, short enough to follow a device that slows down.
+const windowMs = 4000
 
-/** How fast steps come, over the last few of them. */
+/** How fast something comes, over the last seconds. */
 export class Pace {
-  #marks: { readonly step: number; readonly time: number }[] = []
+  readonly #marks: { readonly count: number; readonly time: number }[] = []
 
-  /** @returns Steps a second, and the seconds that are left; nothing before the second step. */
-  at(step: number, totalSteps: number): { readonly rate: number; readonly left: number } | undefined {
+  /** @returns How many come a second; nothing before the second mark. */
+  at(count: number): number | undefined {
     const time = performance.now()
-    this.#marks = [...this.#marks, { step, time }].slice(-window)
-    const first = this.#marks[0]!
-    if (time <= first.time) return undefined
-    const rate = ((step - first.step) / (time - first.time)) * 1000
-    return { rate, left: (totalSteps - step) / rate }
+    const marks = this.#marks
+    marks.push({ count, time })
+    while (marks.length > 2 && time - marks[0]!.time > windowMs) marks.shift()
+    const first = marks[0]!
+    return time > first.time ? ((count - first.count) / (time - first.time)) * 1000 : undefined
   }
 }

@@ -38,7 +38,7 @@ export const samplers: readonly SamplerFacts[] = [
   {
     name: "pc",
     label: "Predictor–corrector",
-    note: "Two evaluations a step. The best, given time.",
+    note: "Two evaluations a step. The best, given time; few steps leave noise.",
     steps: 150,
   },
   {
@@ -67,7 +67,12 @@ export const samplers: readonly SamplerFacts[] = [
     note: "The ODE, by EDM’s algorithm 1. For large models; small ones stray.",
     steps: 18,
   },
-  { name: "ode", label: "Probability flow", note: "The ODE, by adaptive Runge–Kutta.", steps: 0 },
+  {
+    name: "ode",
+    label: "Probability flow",
+    note: "The ODE, by adaptive Runge–Kutta, which finds its own steps. For large models; small ones stray.",
+    steps: 0,
+  },
 ]
 
 export function samplerFacts(name: Sampler): SamplerFacts {
@@ -77,6 +82,11 @@ export function samplerFacts(name: Sampler): SamplerFacts {
 /** The samplers that a mode can use: only predictor–corrector can hold on to what is known of a picture. */
 export function samplersFor(mode: Mode): readonly SamplerFacts[] {
   return edits(mode) ? [samplerFacts("pc")] : samplers
+}
+
+/** Whether a sampler finds its own steps, of which nobody knows ahead how many there are. */
+export function isAdaptive(name: Sampler): boolean {
+  return samplerFacts(name).steps === 0
 }
 
 /** Whether a mode starts from a picture. */

@@ -1,11 +1,20 @@
 // The page's state, and what changes it.
 import { computed, signal } from "@preact/signals"
-import type { Device } from "score-sde"
+import type { Device, ResolvedDevice } from "score-sde"
+import { findAbilities } from "./abilities.ts"
 import { EngineError, loadModel, Stopped, sample, stop } from "./engine/engine.ts"
 import type { Frame, LoadedModel, ModelSource, Picture, StepEvent } from "./engine/protocol.ts"
 import { History } from "./history.ts"
 import { Pace } from "./pace.ts"
-import { edits, type Mode, type Settings, samplerFacts, samplers, samplersFor } from "./settings.ts"
+import {
+  edits,
+  isAdaptive,
+  type Mode,
+  type Settings,
+  samplerFacts,
+  samplers,
+  samplersFor,
+} from "./settings.ts"
 
 export const settings = signal<Settings>({
   mode: "sample",
@@ -25,13 +34,20 @@ export type Work =
   | { readonly kind: "loading"; readonly loaded: number; readonly total: number }
   | { readonly kind: "sampling" }
   | { readonly kind: "stopping" }
+  | { readonly kind: "tidying" }
 
 export const work = signal<Work>({ kind: "idle" })
 export const busy = computed(() => work.value.kind !== "idle")
 
 /** How the last run ended, or why it did not start. */
 export type Notice =
-  | { readonly kind: "done"; readonly nfe: number; readonly seconds: number }
+  | {
+      readonly kind: "done"
+      readonly nfe: number
+      readonly seconds: number
+      /** The device that was lost on the way. */
+      readonly lost?: ResolvedDevice | undefined
+    }
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly message: string; readonly hint?: string | undefined }
 
@@ -52,7 +68,8 @@ export const record = signal<RunRecord | undefined>(undefined)
 /** The finished pictures; while sampling and after a stop there are none. */
 export const pictures = signal<Frame | undefined>(undefined)
 export const step = signal<StepEvent | undefined>(undefined)
-export const pace = signal<{ readonly rate: number; readonly left: number } | undefined>(undefined)
+/** Steps a second, or evaluations where steps are the sampler's own business. */
+export const pace = signal<number | undefined>(undefined)
 export const history: History = new History()
 /** Which moment of the history is on show; undefined for the newest. */
 export const moment = signal<number | undefined>(undefined)
@@ -74,8 +91,28 @@ export const shown = computed<Frame | undefined>(() => {
   return state && (predicted.value ? (state.predicted ?? state.sample) : state.sample)
 })
 
-/** Whether any part of the picture is to be filled. */
-export const masked = computed(() => mask.value.some(part => part === 1))
+/** What has to be there before a run can start. */
+export const missing = computed<string | undefined>(() => {
+  const from = source.value
+  if (from.kind === "folder" && from.files?.length === 0) return "Choose the model’s folder."
+  const { mode } = settings.value
+  if (!edits(mode)) return undefined
+  if (original.value === undefined) return "Sample first, or open a picture."
+  const painted = mask.value.includes(1)
+  return mode === "inpaint" && !painted ? "Paint over what is to be made anew." : undefined
+})
+
+/** Seconds until the end, where the number of steps is known. */
+export const secondsLeft = computed(() => {
+  const at = step.value
+  if (work.value.kind !== "sampling" || !at || !pace.value || isAdaptive(ranWith())) return undefined
+  return (at.totalSteps - at.step) / pace.value
+})
+
+/** The sampler of the run that is on show, or of the next. */
+export function ranWith(): Settings["sampler"] {
+  return (record.value?.settings ?? settings.value).sampler
+}
 
 export function change(changes: Partial<Settings>): void {
   settings.value = { ...settings.value, ...changes }
@@ -89,6 +126,7 @@ export function chooseSampler(sampler: Settings["sampler"]): void {
 export function chooseMode(mode: Mode): void {
   const { count } = settings.value
   change({ mode, count: mode === "interpolate" ? Math.max(count, 2) : count })
+  notice.value = undefined
   const fitting = samplersFor(mode)
   const { sampler } = settings.value
   if (fitting.every(({ name }) => name !== sampler)) chooseSampler(fitting[0]!.name)
@@ -114,7 +152,7 @@ export function pictureAt({ width, height, rgba }: Frame, index: number): Pictur
 
 /** Loads the model if it isn't loaded, and makes the pictures. */
 export async function start(): Promise<void> {
-  if (busy.value) return
+  if (busy.value || missing.value !== undefined) return
   notice.value = undefined
   try {
     await load()
@@ -130,11 +168,32 @@ export async function start(): Promise<void> {
     const clock = new Pace()
     const finished = await sample(asked.settings, editOf(asked.settings.mode), event => {
       step.value = event
-      pace.value = clock.at(event.step, event.totalSteps)
-      if (event.sample) history.add(event.step, event.sigma, event.sample, event.predicted)
+      pace.value = clock.at(isAdaptive(asked.settings.sampler) ? event.nfe : event.step)
+      if (event.sample) keep(event, event.sample)
     })
     pictures.value = finished.pictures
-    notice.value = { kind: "done", nfe: finished.nfe, seconds: finished.seconds }
+    const { nfe, seconds, place } = finished
+    const before = model.value
+    const lost = before && before.device !== place.device ? before.device : undefined
+    if (before && lost) model.value = { ...before, ...place }
+    notice.value = { kind: "done", nfe, seconds, lost }
+  } catch (error) {
+    notice.value = noticeOf(error)
+    if (endsModel(error)) model.value = undefined
+  } finally {
+    work.value = { kind: "idle" }
+    // What is stored may be more now.
+    if (source.value.kind === "hub") void findAbilities()
+  }
+}
+
+/** Does something else with the engine. */
+export async function tend(errand: () => Promise<void>): Promise<void> {
+  if (busy.value) return
+  notice.value = undefined
+  work.value = { kind: "tidying" }
+  try {
+    await errand()
   } catch (error) {
     notice.value = noticeOf(error)
   } finally {
@@ -142,14 +201,25 @@ export async function start(): Promise<void> {
   }
 }
 
+function keep({ step, sigma, predicted }: StepEvent, sample: Frame): void {
+  const thinned = history.add({ step, sigma, sample, predicted })
+  // Who looks back goes on looking at the same step, or at the one beside it.
+  if (thinned && moment.value !== undefined) moment.value = Math.floor(moment.value / 2)
+}
+
+/** Whether the model has to be loaded again after an error. */
+function endsModel(error: unknown): boolean {
+  if (error instanceof Stopped) return false
+  return !(error instanceof EngineError) || ["DEVICE_LOST", "WORKER_DIED"].includes(error.code ?? "")
+}
+
 async function load(): Promise<void> {
   const wanted = { source: source.value, device: device.value }
   if (model.value && loadedFrom?.source === wanted.source && loadedFrom.device === wanted.device) return
   model.value = undefined
   work.value = { kind: "loading", loaded: 0, total: 0 }
-  model.value = await loadModel(wanted.source, wanted.device, event => {
-    if (event.status !== "progress_total" || work.value.kind !== "loading") return
-    work.value = { kind: "loading", loaded: event.loaded, total: event.total }
+  model.value = await loadModel(wanted.source, wanted.device, ({ loaded, total }) => {
+    if (work.value.kind === "loading") work.value = { kind: "loading", loaded, total }
   })
   loadedFrom = wanted
 }

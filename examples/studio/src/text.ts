@@ -1,4 +1,5 @@
 // Numbers as people read them.
+import type { ResolvedDevice } from "score-sde"
 
 /** Seconds as 0:07, 1:05 or 1:02:03. */
 export function clock(seconds: number): string {
@@ -25,4 +26,9 @@ export function noiseLevel(sigma: number): string {
 export function bytes(count: number): string {
   if (count < 1e6) return `${Math.round(count / 1e3)} kB`
   return count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(2)} GB`
+}
+
+/** A device as people call it. */
+export function deviceName(device: ResolvedDevice): string {
+  return device === "webgpu" ? "WebGPU" : "WebAssembly"
 }

@@ -1,7 +1,7 @@
 // The page's end of the engine.
 import type { Device } from "score-sde"
 import type { Settings } from "../settings.ts"
-import type { Edit, Frame, LoadedModel, ModelSource, Reply, Request, StepEvent } from "./protocol.ts"
+import type { Edit, LoadedModel, ModelSource, Reply, Request, StepEvent } from "./protocol.ts"
 
 /** Why a request failed, with the next step where the library knows one. */
 export class EngineError extends Error {
@@ -18,12 +18,8 @@ export class EngineError extends Error {
 /** What a stopped request ends with. */
 export class Stopped extends Error {}
 
-/** The pictures of a run. */
-export interface Finished {
-  readonly pictures: Frame
-  readonly nfe: number
-  readonly seconds: number
-}
+/** The pictures of a run, and how they came about. */
+export type Finished = Extract<Reply, { kind: "done" }>
 
 let worker: Worker | undefined
 
@@ -31,10 +27,10 @@ let worker: Worker | undefined
 export async function loadModel(
   source: ModelSource,
   device: Device,
-  onDownload: (event: Extract<Reply, { kind: "download" }>["event"]) => void,
+  onProgress: (progress: Extract<Reply, { kind: "loading" }>) => void,
 ): Promise<LoadedModel> {
   const reply = await ask({ kind: "load", source, device }, message => {
-    if (message.kind === "download") onDownload(message.event)
+    if (message.kind === "loading") onProgress(message)
   })
   if (reply.kind !== "loaded") throw new Error(`The engine answered “${reply.kind}”.`)
   return reply.model
@@ -51,6 +47,11 @@ export async function sample(
   })
   if (reply.kind !== "done") throw new Error(`The engine answered “${reply.kind}”.`)
   return reply
+}
+
+/** Deletes the models of the Hub that the browser has stored. */
+export async function clearModels(): Promise<void> {
+  await ask({ kind: "clear" }, () => {})
 }
 
 /** Ends what is running, between two evaluations of the network. */
@@ -72,7 +73,7 @@ function ask(request: Request, onMessage: (reply: Reply) => void): Promise<Reply
     engine.addEventListener(
       "message",
       ({ data }: MessageEvent<Reply>) => {
-        if (data.kind === "download" || data.kind === "step") onMessage(data)
+        if (data.kind === "loading" || data.kind === "step") onMessage(data)
         else if (data.kind === "failed") settle(() => reject(new EngineError(data)))
         else if (data.kind === "stopped") settle(() => reject(new Stopped("Stopped.")))
         else settle(() => resolve(data))

@@ -1,5 +1,5 @@
 // What the page and its engine, a worker, say to each other. All of it is plain data.
-import type { Device, DownloadEvent, FolderHandle, ResolvedDevice } from "score-sde"
+import type { Device, FolderHandle, ResolvedDevice } from "score-sde"
 import type { Settings } from "../settings.ts"
 
 /** Where a model is. */
@@ -42,21 +42,25 @@ export interface Edit {
   readonly mask: Uint8Array<ArrayBuffer>
 }
 
+/** Where a model runs. */
+export interface Place {
+  readonly device: ResolvedDevice
+  /** Devices that were tried before it, or lost, and why. */
+  readonly failed: readonly { readonly device: ResolvedDevice; readonly reason: string }[]
+}
+
 /** A model that is ready. */
-export interface LoadedModel {
+export interface LoadedModel extends Place {
   /** What pipelines call it: `ScoreSdeVePipeline`, …. */
   readonly pipeline: string
-  readonly device: ResolvedDevice
-  readonly dtype: string
   readonly width: number
   readonly height: number
-  /** Devices that were tried before, and why they failed. */
-  readonly failed: readonly string[]
 }
 
 export type Request =
   | { readonly kind: "load"; readonly source: ModelSource; readonly device: Device }
   | { readonly kind: "sample"; readonly settings: Settings; readonly edit?: Edit | undefined }
+  | { readonly kind: "clear" }
   | { readonly kind: "stop" }
 
 /** The state after a step, as pictures. */
@@ -74,10 +78,19 @@ export interface StepEvent {
 }
 
 export type Reply =
-  | { readonly kind: "download"; readonly event: DownloadEvent }
+  /** Bytes of the model's files. */
+  | { readonly kind: "loading"; readonly loaded: number; readonly total: number }
   | { readonly kind: "loaded"; readonly model: LoadedModel }
+  | { readonly kind: "cleared" }
   | StepEvent
-  | { readonly kind: "done"; readonly pictures: Frame; readonly nfe: number; readonly seconds: number }
+  | {
+      readonly kind: "done"
+      readonly pictures: Frame
+      readonly nfe: number
+      readonly seconds: number
+      /** Where the model is by now: a device that was lost on the way has given way to the next. */
+      readonly place: Place
+    }
   | { readonly kind: "stopped" }
   | {
       readonly kind: "failed"

@@ -3,6 +3,7 @@ import type { DiffusionPipeline, SamplingOptions } from "score-sde"
 import { type Settings, samplerFacts, samplerOptions } from "../settings.ts"
 import { Between } from "./between.ts"
 import { frameOfImages } from "./frames.ts"
+import { placeOf } from "./place.ts"
 import type { Edit, Reply } from "./protocol.ts"
 import { colorize, inpaint } from "./restore.ts"
 import { Watch } from "./watch.ts"
@@ -26,7 +27,8 @@ export async function run(
     onProgress: ({ step, totalSteps, nfe }) => watch.report(step, totalSteps, nfe),
   })
   const pictures = frameOfImages(images)
-  post({ kind: "done", pictures, nfe, seconds: (performance.now() - started) / 1000 }, [pictures.rgba.buffer])
+  const seconds = (performance.now() - started) / 1000
+  post({ kind: "done", pictures, nfe, seconds, place: placeOf(pipe) }, [pictures.rgba.buffer])
 }
 
 function make(

@@ -13,14 +13,37 @@ const urls: Readonly<Record<string, string>> = import.meta.glob<string>(
   { query: "?url", import: "default", eager: true },
 )
 
-/** The model's folder, as if it had been chosen from disk. */
-export async function shippedModel(): Promise<ChosenFile[]> {
-  return await Promise.all(
+/**
+ * The model's folder, as if it had been chosen from disk.
+ *
+ * @param onProgress - Hears the bytes that have come, and how many there are as far as the server has told.
+ */
+export async function shippedModel(
+  signal: AbortSignal,
+  onProgress: (loaded: number, total: number) => void,
+): Promise<ChosenFile[]> {
+  const files = await Promise.all(
     Object.entries(urls).map(async ([path, url]) => {
-      const response = await fetch(url)
-      if (!response.ok)
-        throw new Error(`The site does not serve ${path.slice(prefix.length)}: ${response.status}.`)
-      return fileAt(`${folder}/${path.slice(prefix.length)}`, await response.blob())
+      const name = path.slice(prefix.length)
+      const { ok, status, body, headers } = await fetch(url, { signal })
+      if (!ok || !body) throw new Error(`The site does not serve ${name}: ${status}.`)
+      return { name, body, size: Number(headers.get("content-length") ?? 0) }
+    }),
+  )
+  const total = files.reduce((sum, { size }) => sum + size, 0)
+  let loaded = 0
+  return await Promise.all(
+    files.map(async ({ name, body }) => {
+      const counted = body.pipeThrough(
+        new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+          transform(piece, controller) {
+            loaded += piece.length
+            onProgress(loaded, total)
+            controller.enqueue(piece)
+          },
+        }),
+      )
+      return fileAt(`${folder}/${name}`, await new Response(counted).blob())
     }),
   )
 }

@@ -14,6 +14,7 @@ export class Watch {
   readonly #post: (reply: Reply, transfer?: Transferable[]) => void
   #frames: { sigma?: number | undefined; sample?: Frame; predicted?: Frame } = {}
   #shown = 0
+  #told = 0
 
   constructor(
     pipe: DiffusionPipeline,
@@ -39,9 +40,12 @@ export class Watch {
     this.#frames = { sigma, sample, ...(predicts && { predicted: frameOfPictures(denoised, this.#range) }) }
   }
 
-  /** Tells of the step that was just seen. */
+  /** Tells of the step that was just seen, unless the one before was told a moment ago. */
   report(step: number, totalSteps: number, nfe: number): void {
     const { sample, predicted } = this.#frames
+    const now = performance.now()
+    if (!sample && step < totalSteps && now - this.#told < framePauseMs) return
+    this.#told = now
     const transfer = [sample, predicted].flatMap(frame => (frame ? [frame.rgba.buffer] : []))
     this.#post({ kind: "step", step, totalSteps, nfe, ...this.#frames }, transfer)
     this.#frames = {}

@@ -1,6 +1,8 @@
 // The engine: the library, in a worker of its own, so that neither a model's conversion nor the arithmetic of a step
 // ever holds up the page.
-import { DiffusionPipeline, ScoreSdeError } from "score-sde"
+import { clearCache, DiffusionPipeline, ScoreSdeError } from "score-sde"
+import { nextStep } from "./next-step.ts"
+import { placeOf } from "./place.ts"
 import type { LoadedModel, ModelSource, Reply, Request } from "./protocol.ts"
 import { run } from "./run.ts"
 import { fileAt, shippedModel } from "./shipped-model.ts"
@@ -16,10 +18,13 @@ self.addEventListener("message", async ({ data }: MessageEvent<Request>) => {
   const { signal } = stopping
   try {
     if (data.kind === "load") post({ kind: "loaded", model: await load(data.source, data.device, signal) })
-    else if (pipe) await run(pipe, data.settings, data.edit, signal, post)
+    else if (data.kind === "clear") {
+      await clearCache()
+      post({ kind: "cleared" })
+    } else if (pipe) await run(pipe, data.settings, data.edit, signal, post)
     else throw new Error("No model is loaded.")
   } catch (error) {
-    post(failure(error))
+    post(signal.aborted ? { kind: "stopped" } : failure(error))
   }
 })
 
@@ -30,36 +35,43 @@ async function load(
 ): Promise<LoadedModel> {
   await pipe?.dispose()
   pipe = undefined
-  const loaded: DiffusionPipeline = await DiffusionPipeline.fromPretrained(await locate(source), {
+  const loaded: DiffusionPipeline = await DiffusionPipeline.fromPretrained(await locate(source, signal), {
     device,
     signal,
-    onProgress: event => post({ kind: "download", event }),
+    onProgress(event) {
+      if (event.status === "progress_total") tell(event.loaded, event.total)
+    },
   })
   pipe = loaded
-  const { unet } = loaded
-  const [height, width] = unet.size
+  const [height, width] = loaded.unet.size
   return {
     pipeline: (loaded.constructor as typeof DiffusionPipeline & { className: string }).className,
-    device: unet.device,
-    dtype: unet.dtype,
     width,
     height,
-    failed: unet.deviceAttempts.map(({ device, error }) => `${device}: ${error.message}`),
+    ...placeOf(loaded),
   }
 }
 
-async function locate(source: ModelSource) {
-  if (source.kind === "shipped") return await shippedModel()
+async function locate(source: ModelSource, signal: AbortSignal) {
+  if (source.kind === "shipped") return await shippedModel(signal, tell)
   if (source.kind === "hub") return source.id
   // A file's path does not survive the way into a worker.
   return source.files === undefined ? source.folder : source.files.map(({ path, file }) => fileAt(path, file))
 }
 
+function tell(loaded: number, total: number): void {
+  post({ kind: "loading", loaded, total })
+}
+
 function failure(error: unknown): Reply {
-  if (error instanceof ScoreSdeError && error.code === "ABORTED") return { kind: "stopped" }
-  if (error instanceof ScoreSdeError) {
-    const { code, hint, message } = error
-    return { kind: "failed", code, hint, message: hint ? message.slice(0, -hint.length).trim() : message }
+  if (!(error instanceof ScoreSdeError)) {
+    return { kind: "failed", message: error instanceof Error ? error.message : String(error) }
   }
-  return { kind: "failed", message: error instanceof Error ? error.message : String(error) }
+  const { code, hint, message } = error
+  return {
+    kind: "failed",
+    code,
+    hint: nextStep(code) ?? hint,
+    message: hint ? message.slice(0, -hint.length).trim() : message,
+  }
 }

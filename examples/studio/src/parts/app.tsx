@@ -42,15 +42,16 @@ export function App() {
         </nav>
       </header>
       <main class="studio">
+        {/* First, since it is used first; the style sheet has it at the side. */}
+        <aside class="rail" aria-label="What to make">
+          <Controls />
+          <Transport />
+        </aside>
         <div class="table" data-edits={edits(mode)}>
           {edits(mode) && <MaskEditor />}
           <Sheet />
         </div>
         <TestStrip />
-        <aside class="rail">
-          <Controls />
-          <Transport />
-        </aside>
       </main>
       <div class="below">
         <CodePanel />

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals"
 import { codeFor } from "../code.ts"
 import { record, settings, source } from "../state.ts"
+import { say } from "./live-region.tsx"
 
 /** The code that makes what is on show, or would make what is set. */
 export function CodePanel() {
@@ -15,8 +16,9 @@ export function CodePanel() {
           class="quiet"
           id="copy-code"
           onClick={async () => {
-            await navigator.clipboard.writeText(code)
+            if (!(await copy(code))) return
             copied.value = true
+            say("Copied.")
             setTimeout(() => {
               copied.value = false
             }, 2000)
@@ -26,11 +28,23 @@ export function CodePanel() {
         </button>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached with the keyboard */}
-      <pre tabIndex={0}>
+      <pre id="code" tabIndex={0}>
         <code>{highlight(code)}</code>
       </pre>
     </section>
   )
+}
+
+/** Puts the code in the clipboard; where the browser forbids that, selects it, to be copied by hand. */
+async function copy(code: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(code)
+    return true
+  } catch {
+    getSelection()?.selectAllChildren(document.getElementById("code")!)
+    say("The browser does not let this page copy. The code is selected.")
+    return false
+  }
 }
 
 const token =

@@ -4,6 +4,7 @@ import { rollSeed } from "../commands.ts"
 import type { ModelSource } from "../engine/protocol.ts"
 import { type Mode, type Sampler, samplerFacts, samplersFor } from "../settings.ts"
 import { busy, change, chooseMode, chooseSampler, device, model, settings, source } from "../state.ts"
+import { deviceName } from "../text.ts"
 
 const modes: readonly { readonly mode: Mode; readonly label: string }[] = [
   { mode: "sample", label: "Sample" },
@@ -61,9 +62,9 @@ function ModelFields() {
     <>
       <Field label="Model" id="model">
         <select id="model" value={chosen.kind} onChange={event => choose(event.currentTarget.value)}>
-          <option value="shipped">Emoji, 32 × 32, ships with the page</option>
-          <option value="hub">From the Hugging Face Hub</option>
-          <option value="folder">A folder from disk</option>
+          <option value="shipped">Emoji, 32 × 32</option>
+          <option value="hub">Hugging Face Hub</option>
+          <option value="folder">Folder from disk</option>
         </select>
       </Field>
       {chosen.kind === "hub" && (
@@ -96,9 +97,7 @@ function ModelFields() {
       </Field>
       {model.value && (
         <p class="aside">
-          {model.value.pipeline}
-          {device.value === "auto" && ` on ${model.value.device === "webgpu" ? "WebGPU" : "WebAssembly"}`}
-          {model.value.failed.length > 0 && `. Not on ${model.value.failed.join("; ")}`}
+          {model.value.pipeline.replace("Pipeline", "")} on {deviceName(model.value.device)}
         </p>
       )}
     </>
@@ -123,7 +122,7 @@ function FolderField({ chosen }: { chosen: Extract<ModelSource, { kind: "folder"
               source.value = { kind: "folder", name: files[0]!.path.split("/")[0]!, files }
           }}
         />
-        <span>{chosen.name || "Choose …"}</span>
+        <span class="quiet">{chosen.name || "Choose …"}</span>
       </label>
     </Field>
   )
@@ -166,6 +165,7 @@ function SamplingFields() {
           set={value => change({ steps: value })}
         />
       )}
+      {choices.length === 1 && <p class="aside">By predictor–corrector; few steps leave noise.</p>}
       <div class="seed-row">
         <NumberField
           label={mode === "interpolate" ? "From seed" : "Seed"}

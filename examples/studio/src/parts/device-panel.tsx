@@ -1,5 +1,7 @@
 import { abilities } from "../abilities.ts"
-import { bytes } from "../text.ts"
+import { forgetModels } from "../commands.ts"
+import { busy, model } from "../state.ts"
+import { bytes, deviceName } from "../text.ts"
 
 /** What this device can do. */
 export function DevicePanel() {
@@ -35,8 +37,27 @@ export function DevicePanel() {
           </div>
           <div>
             <dt>Room for models</dt>
-            <dd>{found.storage === undefined ? "the browser does not tell" : bytes(found.storage)}</dd>
+            <dd>
+              {found.room === undefined ? "the browser does not tell" : bytes(found.room)}
+              {found.stored !== undefined && found.stored > 0 && `, besides ${bytes(found.stored)} stored`}
+            </dd>
+            <dd>
+              <button
+                type="button"
+                class="quiet"
+                disabled={busy.value || !found.stored}
+                onClick={() => void forgetModels()}
+              >
+                Delete stored models
+              </button>
+            </dd>
           </div>
+          {model.value?.failed.map(({ device, reason }) => (
+            <div key={device}>
+              <dt>Why not {deviceName(device)}</dt>
+              <dd class="reason">{reason}</dd>
+            </div>
+          ))}
         </dl>
       )}
     </section>

@@ -2,9 +2,11 @@ import { signal, useComputed, useSignal, useSignalEffect } from "@preact/signals
 import { useRef } from "preact/hooks"
 import { downloadPng, inGrey, maskPicture, readPicture } from "../download.ts"
 import { busy, edit, editSelected, mask, model, notice, original, pictures, settings } from "../state.ts"
+import { say } from "./live-region.tsx"
 import { PictureCanvas } from "./picture-canvas.tsx"
 
 const brush = signal(5)
+const erasing = signal(false)
 
 /** The picture to edit; for inpainting, with a brush that marks what is to be made anew. */
 export function MaskEditor() {
@@ -17,15 +19,17 @@ export function MaskEditor() {
   const readFrame = useRef(() => frame.value)
   return (
     <section class="editor" aria-label={painting ? "Picture to inpaint" : "Picture to colorize"}>
-      <div class="easel" style={{ "--form": picture ? picture.width / picture.height : 1 }}>
-        {picture ? (
-          <>
-            <PictureCanvas frame={readFrame.current} index={0} />
-            {painting && <Brush width={picture.width} height={picture.height} />}
-          </>
-        ) : (
-          <p>No picture yet.</p>
-        )}
+      <div class="easel-room">
+        <div class="easel" style={{ "--form": picture ? picture.width / picture.height : 1 }}>
+          {picture ? (
+            <>
+              <PictureCanvas frame={readFrame.current} index={0} />
+              {painting && <Brush width={picture.width} height={picture.height} />}
+            </>
+          ) : (
+            <p>No picture yet.</p>
+          )}
+        </div>
       </div>
       <div class="tools">
         {painting && (
@@ -35,29 +39,44 @@ export function MaskEditor() {
               <input
                 type="range"
                 min={1}
-                max={9}
+                max={picture ? Math.max(9, Math.round(picture.width / 4)) : 9}
                 value={brush.value}
+                aria-valuetext={`${brush.value} pixels`}
                 onInput={event => {
                   brush.value = event.currentTarget.valueAsNumber
                 }}
               />
             </label>
-            <button type="button" class="quiet" disabled={busy.value} onClick={clear}>
+            <button
+              type="button"
+              class="quiet"
+              aria-pressed={erasing.value}
+              onClick={() => {
+                erasing.value = !erasing.value
+              }}
+            >
+              Erase
+            </button>
+            <button type="button" class="quiet" disabled={busy.value || !picture} onClick={clear}>
               Clear
+            </button>
+            <button type="button" class="quiet" disabled={busy.value || !picture} onClick={invert}>
+              Invert
             </button>
           </>
         )}
         <button type="button" class="quiet" disabled={busy.value || !pictures.value} onClick={editSelected}>
           Take the selected
         </button>
-        <label class="quiet file">
+        <label class="file">
           <input
             type="file"
             accept="image/*"
+            aria-label="Open a picture"
             disabled={busy.value}
             onChange={event => void open(event.currentTarget)}
           />
-          <span>Open …</span>
+          <span class="quiet">Open …</span>
         </label>
         {picture && (
           <button type="button" class="quiet" onClick={() => void downloadInputs()}>
@@ -65,12 +84,21 @@ export function MaskEditor() {
           </button>
         )}
       </div>
+      {painting && picture && (
+        <p class="brush-keys" id="brush-keys">
+          Arrow keys move the brush, the space bar paints; Shift erases.
+        </p>
+      )}
     </section>
   )
 }
 
 function clear(): void {
   mask.value = new Uint8Array(mask.value.length)
+}
+
+function invert(): void {
+  mask.value = mask.value.map(part => 1 - part)
 }
 
 async function open(input: HTMLInputElement): Promise<void> {
@@ -127,16 +155,18 @@ function Brush({ width, height }: Size) {
       y: Math.floor(((event.clientY - box.top) / box.height) * height),
     }
   }
-  const paint = (cell: { x: number; y: number }, fill: number) => {
+  const paint = (cells: readonly Cell[], fill: number) => {
     const painted = mask.value.slice()
-    for (const i of cellsAround(cell, { width, height })) painted[i] = fill
+    for (const cell of cells) for (const i of cellsAround(cell, { width, height })) painted[i] = fill
     mask.value = painted
   }
+  // A large picture has more pixels than anyone wants to press keys for.
+  const stride = Math.max(1, Math.round(width / 32))
   const moves: Readonly<Record<string, readonly [number, number]>> = {
-    ArrowLeft: [-1, 0],
-    ArrowRight: [1, 0],
-    ArrowUp: [0, -1],
-    ArrowDown: [0, 1],
+    ArrowLeft: [-stride, 0],
+    ArrowRight: [stride, 0],
+    ArrowUp: [0, -stride],
+    ArrowDown: [0, stride],
   }
 
   return (
@@ -148,7 +178,8 @@ function Brush({ width, height }: Size) {
       height={height}
       tabIndex={0}
       role="application"
-      aria-label="Mask. Arrow keys move the brush, the space bar paints, Shift and space erase."
+      aria-label="Mask"
+      aria-describedby="brush-keys"
       onFocus={() => {
         focused.value = true
       }}
@@ -161,9 +192,9 @@ function Brush({ width, height }: Size) {
         canvas.current!.focus()
         canvas.current!.setPointerCapture(event.pointerId)
         const cell = cellAt(event)
-        stroke.current = { fill: event.shiftKey || event.button === 2 ? 0 : 1, ...cell }
+        stroke.current = { fill: erases(event.shiftKey || event.button === 2) ? 0 : 1, ...cell }
         cursor.value = cell
-        paint(cell, stroke.current.fill)
+        paint([cell], stroke.current.fill)
       }}
       onPointerMove={event => {
         const line = stroke.current
@@ -171,25 +202,29 @@ function Brush({ width, height }: Size) {
         const to = cellAt(event)
         // A fast hand skips pixels.
         const steps = Math.max(Math.abs(to.x - line.x), Math.abs(to.y - line.y), 1)
-        for (let i = 1; i <= steps; i++) {
-          const x = Math.round(line.x + ((to.x - line.x) * i) / steps)
-          const y = Math.round(line.y + ((to.y - line.y) * i) / steps)
-          paint({ x, y }, line.fill)
-        }
+        const cells = Array.from({ length: steps }, (_, i) => ({
+          x: Math.round(line.x + ((to.x - line.x) * (i + 1)) / steps),
+          y: Math.round(line.y + ((to.y - line.y) * (i + 1)) / steps),
+        }))
+        paint(cells, line.fill)
         cursor.value = to
         line.x = to.x
         line.y = to.y
       }}
-      onPointerUp={() => {
+      onLostPointerCapture={() => {
         stroke.current = undefined
       }}
       onContextMenu={event => event.preventDefault()}
       onKeyDown={event => {
         const move = moves[event.key]
-        if (event.key === " " && !busy.value) paint(cursor.value, event.shiftKey ? 0 : 1)
-        else if (move) {
+        if (event.key === " " && !busy.value) {
+          const erase = erases(event.shiftKey)
+          paint([cursor.value], erase ? 0 : 1)
+          say(erase ? "Erased." : "Painted.")
+        } else if (move) {
           const { x, y } = cursor.value
           cursor.value = { x: clamp(x + move[0], width), y: clamp(y + move[1], height) }
+          say(`Row ${cursor.value.y + 1}, column ${cursor.value.x + 1}.`)
         } else return
         event.preventDefault()
         event.stopPropagation()
@@ -198,15 +233,22 @@ function Brush({ width, height }: Size) {
   )
 }
 
+/** Whether the brush erases: a key or button for it turns around what is set. */
+function erases(otherwise: boolean): boolean {
+  return erasing.value !== otherwise
+}
+
+interface Cell {
+  readonly x: number
+  readonly y: number
+}
+
 function clamp(value: number, size: number): number {
   return Math.min(Math.max(value, 0), size - 1)
 }
 
 /** The pixels under a round brush. */
-function cellsAround(
-  { x, y }: { readonly x: number; readonly y: number },
-  { width, height }: Size,
-): number[] {
+function cellsAround({ x, y }: Cell, { width, height }: Size): number[] {
   const radius = brush.value / 2
   const cells: number[] = []
   for (let row = Math.ceil(y - radius); row <= y + radius; row++) {

@@ -4,8 +4,9 @@ import { noiseFrame } from "../noise.ts"
 import { model, record, selected, settings, shown } from "../state.ts"
 import { PictureCanvas } from "./picture-canvas.tsx"
 
-// As in the style sheet.
+// As in the style sheet, where the sheet is as high as its pictures.
 const oneColumn = matchMedia("(width < 60rem)")
+const shareOfScreen = 0.5
 const gap = 8
 const edgePrint = 26
 
@@ -45,6 +46,8 @@ export function Sheet() {
     ArrowLeft: -1,
     ArrowDown: columns,
     ArrowUp: -columns,
+    Home: -last,
+    End: count - 1 - last,
   }
 
   return (
@@ -115,16 +118,14 @@ function arrange(
   room: { readonly width: number; readonly height: number },
 ): { readonly columns: number; readonly cell: number } {
   const form = height / width
-  // Where the sheet grows with its pictures, as on a phone, only its width counts.
-  const narrow = oneColumn.matches
+  const roomHeight = oneColumn.matches ? innerHeight * shareOfScreen : room.height
   const cellWith = (columns: number) => {
     const across = (room.width - gap * (columns + 1)) / columns
-    if (narrow) return across
     const rows = Math.ceil(count / columns)
-    return Math.min(across, (room.height - rows * (edgePrint + 2 * gap)) / rows / form)
+    return Math.min(across, (roomHeight - rows * (edgePrint + 2 * gap)) / rows / form)
   }
-  let columns = narrow ? Math.min(count, count <= 2 ? 1 : count <= 8 ? 2 : 3) : 1
-  if (!narrow) for (let c = 2; c <= count; c++) if (cellWith(c) > cellWith(columns)) columns = c
+  let columns = 1
+  for (let c = 2; c <= count; c++) if (cellWith(c) > cellWith(columns)) columns = c
   const unit = width / devicePixelRatio
   const cell = Math.max(cellWith(columns), 24)
   return { columns, cell: cell >= unit ? Math.floor(cell / unit) * unit : cell }

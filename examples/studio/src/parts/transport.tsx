@@ -1,71 +1,124 @@
 import type { ComponentChildren } from "preact"
-import { edits } from "../settings.ts"
-import { busy, halt, masked, notice, original, pace, settings, start, step, work } from "../state.ts"
-import { bytes, clock, noiseLevel, rate } from "../text.ts"
+import { useLayoutEffect, useRef } from "preact/hooks"
+import { isAdaptive, type Mode } from "../settings.ts"
+import {
+  busy,
+  halt,
+  missing,
+  notice,
+  pace,
+  ranWith,
+  secondsLeft,
+  settings,
+  start,
+  step,
+  work,
+} from "../state.ts"
+import { bytes, clock, deviceName, noiseLevel, rate } from "../text.ts"
 
-const verbs = {
+const verbs: { readonly [M in Mode]: string } = {
   sample: "Sample",
   inpaint: "Inpaint",
   colorize: "Colorize",
   interpolate: "Interpolate",
-} as const
+}
 
 /** Start and stop, and how far it is. */
 export function Transport() {
-  const { mode } = settings.value
   const running = busy.value
-  const at = step.value
-  const state = work.value
+  const stop = useRef<HTMLButtonElement>(null)
+  useFocusKept(running, stop)
   return (
     <section class="transport" aria-label="Progress">
       <div class="buttons">
         <button
           type="button"
           class="go"
-          disabled={running || missing(mode) !== undefined}
-          aria-describedby="missing"
-          onClick={() => void start()}
+          disabled={running || missing.value !== undefined}
+          aria-describedby="notice"
+          onClick={() => {
+            // On a phone the settings may be where the pictures were.
+            document.querySelector(".sheet")?.scrollIntoView({ block: "nearest", behavior: motion() })
+            void start()
+          }}
         >
-          {verbs[mode]}
+          {verbs[settings.value.mode]}
         </button>
-        <button type="button" class="halt" disabled={!running || state.kind === "stopping"} onClick={halt}>
-          Stop
+        <button
+          ref={stop}
+          type="button"
+          class="halt"
+          disabled={!running}
+          aria-disabled={work.value.kind === "stopping"}
+          onClick={halt}
+        >
+          {work.value.kind === "stopping" ? "Stopping" : "Stop"}
         </button>
       </div>
-      {state.kind === "loading" ? (
-        <dl class="readings">
-          <Reading name="Loading">
-            {state.total > 0 ? `${bytes(state.loaded)} of ${bytes(state.total)}` : "the model"}
-          </Reading>
-        </dl>
-      ) : (
-        <dl class="readings">
-          <Reading name="Step" wide>
-            {at ? (
-              <>
-                {at.step}
-                <small>/{at.totalSteps}</small>
-              </>
-            ) : (
-              <>
-                0<small>/{settings.value.steps}</small>
-              </>
-            )}
-          </Reading>
-          <Reading name="Steps/s">{pace.value ? rate(pace.value.rate) : "–"}</Reading>
-          <Reading name="Left">{running && pace.value ? clock(pace.value.left) : "–"}</Reading>
-          <Reading name="Noise">
-            <i>σ</i> {at?.sigma === undefined ? "–" : noiseLevel(at.sigma)}
-          </Reading>
-        </dl>
-      )}
-      <p class="notice" id="missing" data-kind={notice.value?.kind}>
-        {missing(mode) ?? noticeText()}
+      <Readings />
+      <p class="notice" id="notice" data-kind={notice.value?.kind}>
+        {noticeText()}
       </p>
       <div class="bar-track" aria-hidden="true">
         <div class="bar-fill" style={{ transform: `scaleX(${fraction()})` }} />
       </div>
     </section>
+  )
+}
+
+/** How to scroll for this visitor. */
+function motion(): ScrollBehavior {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth"
+}
+
+/** While it runs, what had the focus may be disabled: the button that stops has it then, and gives it back. */
+function useFocusKept(running: boolean, stop: { readonly current: HTMLElement | null }): void {
+  const before = useRef<HTMLElement>(undefined)
+  useLayoutEffect(() => {
+    const focused = document.activeElement
+    if (running && focused instanceof HTMLElement && focused.matches(":disabled")) {
+      before.current = focused
+      stop.current?.focus()
+    } else if (!running && before.current) {
+      if (focused === stop.current || focused === document.body) before.current.focus()
+      before.current = undefined
+    }
+  }, [running, stop])
+}
+
+function Readings() {
+  const state = work.value
+  if (state.kind === "loading") {
+    const { loaded, total } = state
+    return (
+      <dl class="readings">
+        <Reading name="Model" wide>
+          {total === 0 ? "…" : Math.min(Math.floor((100 * loaded) / total), 100)}
+          <small>{total === 0 ? "" : " %"}</small>
+        </Reading>
+        <Reading name="Loaded">{total === 0 ? "–" : `${bytes(loaded)} of ${bytes(total)}`}</Reading>
+      </dl>
+    )
+  }
+  const at = step.value
+  const adaptive = isAdaptive(ranWith())
+  const [done, total] = [at?.step ?? 0, at?.totalSteps ?? settings.value.steps]
+  const left = secondsLeft.value
+  return (
+    <dl class="readings">
+      <Reading name={adaptive ? "Way" : "Step"} wide>
+        {adaptive ? Math.floor((100 * done) / total) : done}
+        <small>{adaptive ? " %" : `/${total}`}</small>
+      </Reading>
+      {adaptive && <Reading name="Evaluations">{at?.nfe ?? "–"}</Reading>}
+      <Reading name={adaptive ? "a second" : "Steps/s"}>
+        {pace.value === undefined ? "–" : rate(pace.value)}
+      </Reading>
+      {!adaptive && <Reading name="Left">{left === undefined ? "–" : clock(left)}</Reading>}
+      <Reading name="Noise">
+        <i>σ</i> {at?.sigma === undefined ? "–" : noiseLevel(at.sigma)}
+      </Reading>
+    </dl>
   )
 }
 
@@ -78,20 +131,20 @@ function Reading({ name, wide, children }: { name: string; wide?: boolean; child
   )
 }
 
-/** What has to be there before the run can start. */
-function missing(mode: keyof typeof verbs): string | undefined {
-  if (!edits(mode)) return undefined
-  if (original.value === undefined) return "Sample first, or open a picture."
-  return mode === "inpaint" && !masked.value ? "Paint over what shall be made anew." : undefined
-}
-
 function noticeText(): string {
   const told = notice.value
-  if (told === undefined) return ""
+  if (told?.kind === "failed") return told.hint ? `${told.message} ${told.hint}` : told.message
+  if (missing.value !== undefined) return missing.value
+  if (told === undefined) return work.value.kind === "loading" ? loadingText(work.value) : ""
   if (told.kind === "stopped") return "Stopped."
-  if (told.kind === "failed") return told.hint ? `${told.message} ${told.hint}` : told.message
   const seconds = told.seconds < 10 ? told.seconds.toFixed(1) : told.seconds.toFixed(0)
-  return `Done in ${seconds} s, with ${told.nfe} evaluations of the network.`
+  const evaluations = told.nfe === 1 ? "one evaluation" : `${told.nfe} evaluations`
+  const lost = told.lost ? ` ${deviceName(told.lost)} was lost on the way; another device went on.` : ""
+  return `Done in ${seconds} s, with ${evaluations} of the network.${lost}`
+}
+
+function loadingText({ loaded, total }: { readonly loaded: number; readonly total: number }): string {
+  return total > 0 && loaded >= total ? "Making the model ready for this device …" : "Loading the model …"
 }
 
 function fraction(): number {
