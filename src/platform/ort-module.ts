@@ -16,6 +16,6 @@ export interface LoadedOrt {
   readonly module: OrtModule
   /** Whether it opens model files and their external data itself, rather than needing their bytes. */
   readonly readsFiles: boolean
-  /** The GPU device that its WebGPU sessions share, once there is one; absent where it isn't within reach. */
-  readonly gpuDevice?: () => Promise<GPUDevice>
+  /** Makes a GPU device such as its WebGPU sessions need; absent where it makes its own. */
+  readonly requestGpu?: () => Promise<GPUDevice>
 }

@@ -12,24 +12,27 @@ interface HeldTensor {
   readonly buffer: GPUBuffer
 }
 
+interface OrtSession {
+  readonly ort: OrtModule
+  readonly session: InferenceSession
+}
+
 /** The tensors that stay on one GPU device. */
 export class DeviceMemory {
-  readonly #ort: OrtModule
   readonly #gpu: GPUDevice
   readonly #tensors = new Map<number, HeldTensor>()
   readonly #torchStreams = new Map<number, TorchGenerator>()
   #noise: GpuNoise | undefined
   #bytesCopied = 0
 
-  constructor(ort: OrtModule, gpu: GPUDevice) {
-    this.#ort = ort
+  constructor(gpu: GPUDevice) {
     this.#gpu = gpu
   }
 
-  /** Carries out commands in order; `find` gives a model's session. */
+  /** Carries out commands in order; `find` gives a model's session and its ONNX Runtime. */
   async perform(
     commands: readonly DeviceCommand[],
-    find: (model: number) => InferenceSession,
+    find: (model: number) => OrtSession,
   ): Promise<DeviceReply> {
     this.#bytesCopied = 0
     const tensors: Tensor[] = []
@@ -106,7 +109,7 @@ export class DeviceMemory {
   }
 
   async #run(
-    session: InferenceSession,
+    { ort, session }: OrtSession,
     feeds: Readonly<Record<string, number>>,
     into: Readonly<Record<string, number>>,
   ): Promise<void> {
@@ -115,7 +118,7 @@ export class DeviceMemory {
         Object.entries(places).map(([name, id]) => {
           const { dtype, shape, buffer } = this.#get(id)
           const dataType = dtype as "float32"
-          return [name, this.#ort.Tensor.fromGpuBuffer(buffer, { dataType, dims: shape })]
+          return [name, ort.Tensor.fromGpuBuffer(buffer, { dataType, dims: shape })]
         }),
       ),
     )

@@ -3,7 +3,7 @@ import type { DType, Tensor } from "../tensor.ts"
 import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor } from "./executor.ts"
-import { abortable, type Session, tensorPlace } from "./session.ts"
+import { abortable, type Session, type SessionPlace, tensorPlace } from "./session.ts"
 
 /** A tensor that stays on the device. */
 export interface DeviceTensor {
@@ -19,17 +19,19 @@ let lastId = 0
  */
 export class DeviceState implements AsyncDisposable {
   readonly #executor: Executor
+  readonly #gpu: number
   readonly #ids: number[] = []
   #commands: DeviceCommand[] = []
 
-  private constructor(executor: Executor) {
+  private constructor({ executor, gpu }: SessionPlace) {
     this.#executor = executor
+    this.#gpu = gpu
   }
 
   /** A state beside a session; `undefined` where tensors can't stay on its device. */
   static beside(session: Session): DeviceState | undefined {
     const place = tensorPlace(session)
-    return place && new DeviceState(place.executor)
+    return place && new DeviceState(place)
   }
 
   /** A new tensor, of zeros where no data is given. */
@@ -79,13 +81,13 @@ export class DeviceState implements AsyncDisposable {
     throwIfAborted(signal)
     const commands = this.#commands
     this.#commands = []
-    return abortable(this.#executor.perform([...commands, { op: "settle" }]), signal)
+    return abortable(this.#executor.perform(this.#gpu, [...commands, { op: "settle" }]), signal)
   }
 
   /** Frees the tensors. */
   async [Symbol.asyncDispose](): Promise<void> {
     // Where the device or the session is gone, they are too.
-    await this.#executor.perform([{ op: "free", ids: this.#ids }]).catch(() => {})
+    await this.#executor.perform(this.#gpu, [{ op: "free", ids: this.#ids }]).catch(() => {})
   }
 }
 

@@ -30,7 +30,7 @@ export class RuntimeError extends ScoreSdeError<RuntimeErrorCode> {
   override readonly name: string = "RuntimeError"
   /** The device that it happened on, where one is meant. */
   readonly device: ResolvedDevice | undefined
-  /** The devices that were tried and why each failed; empty unless `code` is `DEVICE_UNAVAILABLE`. */
+  /** The devices that were tried in vain for a model, and why each failed. */
   readonly attempts: readonly DeviceAttempt[]
 
   constructor(code: RuntimeErrorCode, message: string, options: RuntimeErrorOptions = {}) {

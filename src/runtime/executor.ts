@@ -22,8 +22,8 @@ export interface LoadedModel {
   readonly attempts: readonly DeviceAttempt[]
   readonly inputs: readonly ValueInfo[]
   readonly outputs: readonly ValueInfo[]
-  /** Whether tensors can stay on the device, see {@link Executor.perform}. */
-  readonly holdsTensors: boolean
+  /** The number of the GPU device that it is on, where tensors can stay there, see {@link Executor.perform}. */
+  readonly gpu: number | undefined
 }
 
 export interface LoadOptions {
@@ -39,6 +39,6 @@ export interface Executor {
   load(request: LoadRequest, options?: LoadOptions): Promise<LoadedModel>
   run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>>
   release(id: number): Promise<void>
-  /** Works with tensors that stay on the GPU device of the loaded models that can hold them. */
-  perform(commands: readonly DeviceCommand[]): Promise<DeviceReply>
+  /** Works with tensors that stay on a GPU device, and the models that are on it. */
+  perform(gpu: number, commands: readonly DeviceCommand[]): Promise<DeviceReply>
 }

@@ -1,8 +1,11 @@
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import { RuntimeError } from "./errors.ts"
 
-const outOfMemory = /bad[_ ]alloc|failed to allocate|out of memory|allocation failed|OUT_OF_MEMORY/i
-const deviceLost = /device (is |was )?lost|DEVICE_LOST|DEVICE_REMOVED/i
+const outOfMemory =
+  /bad[_ ]alloc|failed to allocate|out of memory|allocation failed|OUT_OF_MEMORY|too large for the implementation/i
+// The second half: Dawn's words, in browsers, for what is asked when the process that drives the GPU has ended.
+const deviceLost =
+  /device (is |was )?lost|DEVICE_LOST|DEVICE_REMOVED|external Instance reference no longer exists/i
 const noHalfFloats = /requires f16 but the device does not support it/
 const notOnnx = /protobuf parsing failed|does not have a graph|no graph was found|model data pointer is null/i
 const noBackend = /backend not found|no available backend found/i
@@ -63,6 +66,7 @@ export function loadError(cause: unknown, device: ResolvedDevice): RuntimeError 
   }
   if (outOfMemory.test(text)) return memoryError(options, "load the model")
   if (noHalfFloats.test(text)) return halfFloatError(options)
+  if (deviceLost.test(text)) return deviceLostError(cause, device)
   if (isPlain(device) ? !noBackend.test(text) : brokenModel.test(text)) {
     return new RuntimeError("MODEL_INVALID", `ONNX Runtime refused the model: ${tidy(text)}`, options)
   }
@@ -88,12 +92,21 @@ export function deviceLostError(cause: unknown, device: ResolvedDevice): Runtime
   })
 }
 
+/** The error for what is asked of a device that went away before, where ONNX Runtime gets no other. */
+export function lostForGood(cause: RuntimeError, device: ResolvedDevice): RuntimeError {
+  return new RuntimeError("DEVICE_LOST", `The ${device} device went away, and there is no other to be had.`, {
+    cause,
+    device,
+    hint: "Start anew, in a browser by reloading the page; or leave out worker: false and ort, since the default worker can be replaced.",
+  })
+}
+
 /** The error for a list of devices none of which took the model. */
 export function noDevice(attempts: readonly DeviceAttempt[]): RuntimeError {
   const [first] = attempts
   if (first && attempts.length === 1) {
-    const { message, hint, cause } = first.error
-    return new RuntimeError("DEVICE_UNAVAILABLE", withoutHint(message, hint), {
+    const { code, message, hint, cause } = first.error
+    return new RuntimeError(code, withoutHint(message, hint), {
       device: first.device,
       attempts,
       cause,

@@ -4,12 +4,10 @@ import type { LoadedOrt, OrtModule, WasmFiles } from "../platform/ort-module.ts"
 import type { Tensor } from "../tensor.ts"
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import type { DeviceCommand, DeviceReply } from "./device-commands.ts"
-import { DeviceLoss } from "./device-loss.ts"
-import type { DeviceMemory } from "./device-memory.ts"
 import { RuntimeError } from "./errors.ts"
 import type { Executor, LoadedModel, LoadRequest, TensorMap } from "./executor.ts"
-import { GpuMemoryWatch } from "./gpu-memory-watch.ts"
-import { loadError, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
+import { loadError, lostForGood, mayFallBack, missingOrt, noDevice, runError } from "./ort-errors.ts"
+import type { OrtGpu } from "./ort-gpu.ts"
 import { fromOrtTensor, toOrtTensor, valueInfo } from "./ort-tensor.ts"
 import type { ExternalData, ValueInfo } from "./session.ts"
 
@@ -24,8 +22,8 @@ interface OpenModel {
   readonly ort: OrtModule
   readonly session: InferenceSession
   readonly device: ResolvedDevice
-  /** Where its tensors can stay. */
-  readonly gpu: GPUDevice | undefined
+  /** The device that was made for it, where its tensors can stay. */
+  readonly gpu: OrtGpu | undefined
 }
 
 // What goes wrong is thrown; there is no need to print it too.
@@ -40,11 +38,16 @@ export class OrtExecutor implements Executor {
   readonly #models = new Map<number, OpenModel>()
   // The WebGPU backend breaks when two calls overlap, even in different sessions.
   readonly #oneByOne = pLimit(1)
-  readonly #loss = new DeviceLoss()
-  readonly #memoryWatch = new GpuMemoryWatch()
   readonly #around: <T>(work: () => Promise<T>) => Promise<T>
-  readonly #memories = new WeakMap<GPUDevice, DeviceMemory>()
+  /** The GPU devices that models are on: one, and those that were lost before it. */
+  readonly #gpus = new Map<number, OrtGpu>()
+  /** Devices that are lost and that ONNX Runtime gets no other of, having made them itself. */
+  readonly #lost = new Map<ResolvedDevice, RuntimeError>()
   #lastId = 0
+  #lastGpu = 0
+  /** Why nothing can be asked any more. */
+  #end: RuntimeError | undefined
+  #onEnd: ((loss: RuntimeError) => void) | undefined
 
   /** @param around - Does a piece of work that calls ONNX Runtime, for who must know when that happens. */
   constructor(loadOrt: OrtLoader, around: <T>(work: () => Promise<T>) => Promise<T> = work => work()) {
@@ -61,25 +64,36 @@ export class OrtExecutor implements Executor {
   }
 
   release(id: number): Promise<void> {
-    if (this.#loss.error) return Promise.resolve()
+    if (this.#end) return Promise.resolve()
     return this.#inTurn(async () => {
       const model = this.#models.get(id)
+      if (!model) return
       this.#models.delete(id)
-      await model?.session.release()
+      const { session, gpu } = model
+      try {
+        await session.release()
+      } catch (error) {
+        if (!gpu?.lost) throw error
+      } finally {
+        this.#closeUnused(gpu)
+      }
     })
   }
 
-  perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
-    return this.#inTurn(() => this.#perform(commands))
+  perform(gpu: number, commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    return this.#inTurn(() => this.#perform(gpu, commands))
   }
 
-  /** Sets a handler that hears, once, that a device was lost; every call ends in that error from then on. */
-  listenForLoss(handler: (error: RuntimeError) => void): void {
-    this.#loss.listen(handler)
+  /** Sets a handler that hears, once, that ONNX Runtime did not survive the loss of a device; every call fails from then on. */
+  listenForEnd(handler: (loss: RuntimeError) => void): void {
+    this.#onEnd = handler
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return this.#oneByOne(() => this.#loss.during(() => this.#around(work)))
+    return this.#oneByOne(() => {
+      if (this.#end) throw this.#end
+      return this.#around(work)
+    })
   }
 
   async #loadOnFirst(request: LoadRequest): Promise<LoadedModel> {
@@ -89,6 +103,7 @@ export class OrtExecutor implements Executor {
     else requireExternalData(source)
     const attempts: DeviceAttempt[] = []
     for (const device of request.devices) {
+      if (this.#end) throw this.#end
       try {
         return { ...(await this.#loadOn(device, request)), attempts }
       } catch (error) {
@@ -103,88 +118,102 @@ export class OrtExecutor implements Executor {
     device: ResolvedDevice,
     { source, threads, wasmFiles, sessionOptions }: LoadRequest,
   ): Promise<Omit<LoadedModel, "attempts">> {
+    this.#requireDevice(device)
     const ort = await this.#loadOrt(device, threads, wasmFiles).catch(cause => {
       throw missingOrt(cause, device)
     })
-    const session = await createOrtSession(ort, source, {
-      ...silent,
-      ...sessionOptions,
-      executionProviders: [device],
-      ...(threads !== undefined && { intraOpNumThreads: threads }),
-    }).catch(cause => {
-      throw cause instanceof RuntimeError ? cause : loadError(cause, device)
-    })
+    let gpu: OrtGpu | undefined
+    const create = (): Promise<InferenceSession> =>
+      createOrtSession(ort, source, {
+        ...silent,
+        ...sessionOptions,
+        executionProviders: [gpu ? { name: "webgpu", device: gpu.device } : device],
+        ...(threads !== undefined && { intraOpNumThreads: threads }),
+      })
+    const release = (session: InferenceSession): Promise<void> => session.release().catch(() => {})
     try {
-      const inputs = valueInfos("input", session.inputMetadata)
-      const outputs = valueInfos("output", session.outputMetadata)
+      if (device === "webgpu" && ort.requestGpu) gpu = await this.#gpuFrom(ort.requestGpu)
+      const session = await (gpu ? gpu.during(create, release) : create())
       const id = ++this.#lastId
-      const gpu = device === "webgpu" ? await ort.gpuDevice?.() : undefined
-      if (gpu) this.#memoryWatch.watch(gpu)
-      const fault = this.#memoryWatch.take()
-      if (fault) throw loadError(fault, device)
       this.#models.set(id, { ort: ort.module, session, device, gpu })
-      if (gpu) this.#watch(gpu)
-      return { id, device, inputs, outputs, holdsTensors: gpu !== undefined }
-    } catch (error) {
-      await session.release()
-      throw error
+      try {
+        const inputs = valueInfos("input", session.inputMetadata)
+        const outputs = valueInfos("output", session.outputMetadata)
+        return { id, device, inputs, outputs, gpu: gpu?.id }
+      } catch (error) {
+        this.#models.delete(id)
+        await release(session)
+        throw error
+      }
+    } catch (cause) {
+      this.#closeUnused(gpu)
+      const error = cause instanceof RuntimeError ? cause : loadError(cause, device)
+      throw this.#failed(error, ort.requestGpu === undefined)
     }
   }
 
   async #run(id: number, feeds: TensorMap, outputs: readonly string[]): Promise<Record<string, Tensor>> {
-    const { ort, session, device } = this.#open(id)
+    const { ort, session, device, gpu } = this.#open(id)
+    this.#requireDevice(device)
     try {
       const ortFeeds = mapValues(feeds, tensor => toOrtTensor(ort, tensor))
-      const results = mapValues(await session.run(ortFeeds, outputs, silent), fromOrtTensor)
-      this.#requireMemory()
-      return results
+      const run = (): Promise<InferenceSession.OnnxValueMapType> => session.run(ortFeeds, outputs, silent)
+      return mapValues(await (gpu ? gpu.during(run) : run()), fromOrtTensor)
     } catch (cause) {
-      throw this.#failed(cause, device)
+      throw this.#failed(cause instanceof RuntimeError ? cause : runError(cause, device), gpu === undefined)
     }
   }
 
-  async #perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
-    const holder = [...this.#models.values()].find(model => model.gpu)
-    if (!holder?.gpu) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
-    const { ort, gpu, device } = holder
-    let memory = this.#memories.get(gpu!)
-    if (!memory) {
-      const { DeviceMemory } = await import("./device-memory.ts")
-      memory = new DeviceMemory(ort, gpu!)
-      this.#memories.set(gpu!, memory)
+  async #perform(id: number, commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    const gpu = this.#gpus.get(id)
+    if (!gpu) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
+    const find = (model: number): OpenModel => {
+      const open = this.#open(model)
+      if (open.gpu === gpu) return open
+      throw new RuntimeError("DISPOSED", "The model and the tensors are no longer on one device.")
     }
     try {
-      const reply = await memory.perform(commands, id => this.#open(id).session)
-      this.#requireMemory()
-      return reply
+      return await gpu.during(() => gpu.memory.perform(commands, find))
     } catch (cause) {
-      throw this.#failed(cause, device)
+      throw cause instanceof RuntimeError ? cause : runError(cause, "webgpu")
     }
+  }
+
+  #requireDevice(device: ResolvedDevice): void {
+    const loss = this.#lost.get(device)
+    if (loss) throw lostForGood(loss, device)
+  }
+
+  /** Takes note of a device that is lost for good. */
+  #failed(error: RuntimeError, madeByOrt: boolean): RuntimeError {
+    if (error.code === "DEVICE_LOST" && madeByOrt && error.device) this.#lost.set(error.device, error)
+    return error
+  }
+
+  /** The GPU device that models are on, or another where that is lost or there is none. */
+  async #gpuFrom(request: () => Promise<GPUDevice>): Promise<OrtGpu> {
+    const inUse = [...this.#gpus.values()].find(gpu => !gpu.lost)
+    if (inUse) return inUse
+    const { OrtGpu } = await import("./ort-gpu.ts")
+    const gpu = new OrtGpu(++this.#lastGpu, await request(), loss => {
+      this.#end = lostForGood(loss, "webgpu")
+      this.#onEnd?.(loss)
+    })
+    this.#gpus.set(gpu.id, gpu)
+    return gpu
+  }
+
+  /** Gives back a GPU device that no model is on. */
+  #closeUnused(gpu: OrtGpu | undefined): void {
+    if (!gpu || [...this.#models.values()].some(model => model.gpu === gpu)) return
+    this.#gpus.delete(gpu.id)
+    gpu.close()
   }
 
   #open(id: number): OpenModel {
     const model = this.#models.get(id)
     if (!model) throw new RuntimeError("DISPOSED", "The model has been disposed of.")
     return model
-  }
-
-  #requireMemory(): void {
-    const fault = this.#memoryWatch.take()
-    if (fault) throw fault
-  }
-
-  /** The error for what was thrown in a run. */
-  #failed(cause: unknown, device: ResolvedDevice): RuntimeError {
-    const error = cause instanceof RuntimeError ? cause : runError(cause, device)
-    if (error.code === "DEVICE_LOST") this.#loss.declare(error)
-    return error
-  }
-
-  #watch(gpu: GPUDevice): void {
-    // ONNX Runtime itself destroys the device with the last session that uses it.
-    this.#loss.watch(gpu, "webgpu", () =>
-      [...this.#models.values()].some(({ device }) => device === "webgpu"),
-    )
   }
 }
 

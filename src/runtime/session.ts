@@ -98,8 +98,9 @@ export interface Session extends AsyncDisposable {
 /**
  * Loads a model on the first device of the list that takes it.
  *
- * @throws RuntimeError `DEVICE_UNAVAILABLE` with the reason for each device, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
- *   `OUT_OF_MEMORY`, `WORKER_DIED`, `WORKER_UNAVAILABLE`; AbortError.
+ * @throws RuntimeError `DEVICE_UNAVAILABLE` with the reason for each device, or for a single one the reason itself:
+ *   `DEVICE_UNAVAILABLE`, `DEVICE_LOST`, `OUT_OF_MEMORY`; `MODEL_NOT_FOUND`, `MODEL_INVALID`, `WORKER_DIED`,
+ *   `WORKER_UNAVAILABLE`; AbortError.
  */
 export async function createSession(source: ModelSource, options: SessionOptions = {}): Promise<Session> {
   const { device = "auto", threads, wasmPaths, sessionOptions, transfer = false, signal } = options
@@ -122,6 +123,7 @@ export async function createSession(source: ModelSource, options: SessionOptions
 export interface SessionPlace {
   readonly executor: Executor
   readonly model: number
+  readonly gpu: number
 }
 
 const places = new WeakMap<Session, SessionPlace>()
@@ -140,14 +142,14 @@ class LoadedSession implements Session {
   readonly #id: number
   #disposal: Promise<void> | undefined
 
-  constructor(executor: Executor, { id, device, attempts, inputs, outputs, holdsTensors }: LoadedModel) {
+  constructor(executor: Executor, { id, device, attempts, inputs, outputs, gpu }: LoadedModel) {
     this.device = device
     this.attempts = attempts
     this.inputs = inputs
     this.outputs = outputs
     this.#executor = executor
     this.#id = id
-    if (holdsTensors) places.set(this, { executor, model: id })
+    if (gpu !== undefined) places.set(this, { executor, model: id, gpu })
   }
 
   async run(

@@ -68,8 +68,8 @@ export class WorkerExecutor implements Executor {
     return result as Record<string, Tensor>
   }
 
-  async perform(commands: readonly DeviceCommand[]): Promise<DeviceReply> {
-    return (await this.#call({ method: "perform", commands })) as DeviceReply
+  async perform(gpu: number, commands: readonly DeviceCommand[]): Promise<DeviceReply> {
+    return (await this.#call({ method: "perform", gpu, commands })) as DeviceReply
   }
 
   async release(model: number): Promise<void> {

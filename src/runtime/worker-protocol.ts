@@ -12,7 +12,7 @@ export type WorkerCall =
       readonly feeds: TensorMap
       readonly outputs: readonly string[]
     }
-  | { readonly method: "perform"; readonly commands: readonly DeviceCommand[] }
+  | { readonly method: "perform"; readonly gpu: number; readonly commands: readonly DeviceCommand[] }
   | { readonly method: "release"; readonly model: number }
 
 export type WorkerRequest = WorkerCall & { readonly id: number }
@@ -22,7 +22,10 @@ export type WireModel = Omit<LoadedModel, "attempts"> & { readonly attempts: rea
 
 export type WorkerResult = WireModel | Record<string, Tensor> | DeviceReply | undefined
 
-/** A worker's first message says that it has started; then comes one for each request, until a device is lost. */
+/**
+ * A worker's first message says that it has started; then comes one for each request, until it says that its ONNX Runtime
+ * did not survive the loss of a device.
+ */
 export type WorkerMessage =
   | { readonly kind: "started" }
   | { readonly kind: "done"; readonly id: number; readonly result: WorkerResult }

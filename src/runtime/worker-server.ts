@@ -21,7 +21,7 @@ export function serve(channel: MessageChannelEnd, executor: OrtExecutor): void {
       post({ kind: "failed", id, error: toWire(error) })
     }
   })
-  executor.listenForLoss(error => post({ kind: "lost", error: toWire(error) }))
+  executor.listenForEnd(error => post({ kind: "lost", error: toWire(error) }))
   post({ kind: "started" })
 }
 
@@ -40,7 +40,7 @@ async function perform(
       return { result, transfer: wholeBuffers(Object.values(result).map(tensor => tensor.data)) }
     }
     case "perform": {
-      const result = await executor.perform(call.commands)
+      const result = await executor.perform(call.gpu, call.commands)
       return { result, transfer: wholeBuffers(result.tensors.map(tensor => tensor.data)) }
     }
     case "release":

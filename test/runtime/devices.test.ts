@@ -1,3 +1,4 @@
+import type { InferenceSession } from "onnxruntime-common"
 import { describe, expect, test, vi } from "vitest"
 import { autoDevices, knownDevices } from "#platform/ort"
 import { availableDevices } from "../../src/runtime/available-devices.ts"
@@ -110,48 +111,158 @@ describe("fallback", () => {
       attempts: [{ error: { code: "OUT_OF_MEMORY" } }, { error: { code: "OUT_OF_MEMORY" } }],
     })
   })
+})
 
-  test("hears of memory that WebGPU lacked, though ONNX Runtime goes on", async () => {
-    vi.stubGlobal(
-      "GPUOutOfMemoryError",
-      class {
-        readonly message = "no room for a buffer"
-      },
-    )
-    const gpu = Object.assign(new EventTarget(), { lost: new Promise<never>(() => {}) })
-    const module = await import("onnxruntime-web")
-    const create = async () => {
-      const session = await module.InferenceSession.create(model.bytes, { executionProviders: ["wasm"] })
-      const run: typeof session.run = async (...args: unknown[]) => {
-        const error = new GPUOutOfMemoryError("")
-        gpu.dispatchEvent(Object.assign(new Event("uncapturederror"), { error }))
-        return await session.run(args[0] as { x: never })
+describe("a GPU device of our own", () => {
+  const feeds = { x: { dtype: "float32", shape: [1], data: Float32Array.of(1) } } as const
+
+  /** A made-up device, and an executor whose sessions for it compute on WebAssembly; `disturb` comes before each call. */
+  function onMadeUpDevice(disturb: (call: "create" | "run", gpu: MadeUpGpu) => void | Promise<void>) {
+    const gpus: MadeUpGpu[] = []
+    const load = async () => {
+      const module = await import("onnxruntime-web")
+      const create = async (bytes: Uint8Array, options: InferenceSession.SessionOptions) => {
+        const [provider] = options.executionProviders!
+        const session = await module.InferenceSession.create(bytes, { executionProviders: ["wasm"] })
+        if (typeof provider === "string") return session
+        const { device } = provider as unknown as { readonly device: MadeUpGpu }
+        await disturb("create", device)
+        const run = async (feeds: { readonly x: never }) => {
+          await disturb("run", device)
+          return await session.run(feeds)
+        }
+        const { inputMetadata, outputMetadata } = session
+        return { inputMetadata, outputMetadata, run, release: () => session.release() }
       }
-      const { inputMetadata, outputMetadata } = session
-      return { inputMetadata, outputMetadata, run, release: () => session.release() }
+      const requestGpu = async (): Promise<never> => {
+        gpus.push(new MadeUpGpu())
+        return gpus.at(-1) as never
+      }
+      return { module: { ...module, InferenceSession: { create } as never }, readsFiles: false, requestGpu }
     }
-    const executor = new OrtExecutor(async () => ({
-      module: { ...module, InferenceSession: { create } as never },
-      readsFiles: false,
-      gpuDevice: async () => gpu as never,
-    }))
-    const { id, outputs } = await executor.load({ source: model, devices: ["webgpu"] })
-    const feeds = { x: { dtype: "float32", shape: [1], data: Float32Array.of(1) } } as const
-    await expect(
-      executor.run(
-        id,
-        feeds,
-        outputs.map(({ name }) => name),
-      ),
-    ).rejects.toMatchObject({
+    return { executor: new OrtExecutor(load), gpus }
+  }
+
+  test("lacks memory for the weights: the next device", async () => {
+    const { executor, gpus } = onMadeUpDevice((_, gpu) => void (gpu.fault = { message: "no room" }))
+    const { device, attempts } = await executor.load({ source: model, devices: ["webgpu", "wasm"] })
+    expect(device).toBe("wasm")
+    expect(attempts).toMatchObject([
+      { device: "webgpu", error: { code: "OUT_OF_MEMORY", cause: { message: "out of memory: no room" } } },
+    ])
+    expect(gpus.map(gpu => gpu.destroyed)).toEqual([true])
+  })
+
+  test("lacks memory for a run, though ONNX Runtime goes on", async () => {
+    const { executor } = onMadeUpDevice((call, gpu) => {
+      if (call === "run") gpu.fault = { message: "no room" }
+    })
+    const { id } = await executor.load({ source: model, devices: ["webgpu"] })
+    await expect(executor.run(id, feeds, ["y"])).rejects.toMatchObject({
       code: "OUT_OF_MEMORY",
       device: "webgpu",
-      cause: expect.objectContaining({ message: expect.stringContaining("no room for a buffer") }),
     })
-    await executor.release(id)
-    vi.unstubAllGlobals()
+  })
+
+  test("is lost while a model loads: the next device, and a new one for whom asks later", async () => {
+    let crashes = true
+    const { executor, gpus } = onMadeUpDevice((call, gpu) => {
+      if (call === "run" || !crashes) return
+      gpu.lose()
+      throw new Error("Failed to create a compute pipeline.")
+    })
+    const request = { source: model, devices: ["webgpu", "wasm"] } as const
+    const first = await executor.load(request)
+    expect(first.device).toBe("wasm")
+    expect(first.attempts).toMatchObject([{ device: "webgpu", error: { code: "DEVICE_LOST" } }])
+    await expect(executor.load({ ...request, devices: ["webgpu"] })).rejects.toMatchObject({
+      code: "DEVICE_LOST",
+      attempts: [{ device: "webgpu" }],
+    })
+    crashes = false
+    expect(await executor.load(request)).toMatchObject({ device: "webgpu", attempts: [] })
+    expect(gpus).toHaveLength(3)
+  })
+
+  test("is lost with some models, and not with others", async () => {
+    const { executor, gpus } = onMadeUpDevice(() => {})
+    const [onGpu, onCpu] = [
+      await executor.load({ source: model, devices: ["webgpu"] }),
+      await executor.load({ source: model, devices: ["wasm"] }),
+    ]
+    gpus[0]!.lose()
+    await expect(executor.run(onGpu.id, feeds, ["y"])).rejects.toMatchObject({ code: "DEVICE_LOST" })
+    await expect(executor.perform(onGpu.gpu!, [])).rejects.toMatchObject({ code: "DEVICE_LOST" })
+    expect((await executor.run(onCpu.id, feeds, ["y"])).y!.data).toEqual(Float32Array.of(1))
+    const next = await executor.load({ source: model, devices: ["webgpu"] })
+    expect(next.gpu).not.toBe(onGpu.gpu)
+    expect((await executor.run(next.id, feeds, ["y"])).y!.data).toEqual(Float32Array.of(1))
+    for (const { id } of [onGpu, next]) await executor.release(id)
+    expect(gpus.map(gpu => gpu.destroyed)).toEqual([true, true])
+  })
+
+  test("takes along an ONNX Runtime that doesn't come back from it", async () => {
+    const { executor, gpus } = onMadeUpDevice(call => (call === "run" ? new Promise(() => {}) : undefined))
+    const { id } = await executor.load({ source: model, devices: ["webgpu"] })
+    const heard = vi.fn()
+    executor.listenForEnd(heard)
+    vi.useFakeTimers()
+    try {
+      const run = executor.run(id, feeds, ["y"]).catch(error => error)
+      gpus[0]!.lose()
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(await run).toMatchObject({ code: "DEVICE_LOST" })
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(heard).toHaveBeenCalledOnce()
+    await expect(executor.load({ source: model, devices: ["wasm"] })).rejects.toMatchObject({
+      code: "DEVICE_LOST",
+      hint: expect.stringMatching(/reloading the page.*worker: false/),
+    })
   })
 })
+
+test("a device that ONNX Runtime made itself is lost for good: from then on the next, or an error that says what to do", async () => {
+  const { Tensor, env } = await import("onnxruntime-common")
+  const web = await import("onnxruntime-web")
+  const create = async (bytes: Uint8Array, options: InferenceSession.SessionOptions) => {
+    if (options.executionProviders?.[0] !== "webgpu") return web.InferenceSession.create(bytes, options)
+    throw new Error("A valid external Instance reference no longer exists.")
+  }
+  const ort = { Tensor, env, InferenceSession: { create } as never }
+  await using session = await createSession(model, { ort, device: ["webgpu", "wasm"] })
+  expect(session.device).toBe("wasm")
+  expect(session.attempts).toMatchObject([{ device: "webgpu", error: { code: "DEVICE_LOST" } }])
+  await using next = await createSession(model, { ort, device: ["webgpu", "wasm"] })
+  const reason = { code: "DEVICE_LOST", hint: expect.stringMatching(/reloading the page.*worker/) }
+  expect(next).toMatchObject({ device: "wasm", attempts: [{ device: "webgpu", error: reason }] })
+  await expect(createSession(model, { ort, device: "webgpu" })).rejects.toMatchObject(reason)
+})
+
+/** As much of a `GPUDevice` as is asked of it. */
+class MadeUpGpu {
+  /** What the next error scope has caught. */
+  fault: { readonly message: string } | null = null
+  destroyed = false
+  lose: () => void = () => {}
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }> = new Promise(resolve => {
+    this.lose = () => resolve({ reason: "unknown", message: "It fell off the bus." })
+  })
+
+  pushErrorScope(): void {}
+
+  async popErrorScope(): Promise<{ readonly message: string } | null> {
+    const { fault } = this
+    this.fault = null
+    return fault
+  }
+
+  destroy(): void {
+    this.destroyed = true
+    this.lose()
+  }
+}
 
 test("a model with element types that JavaScript has no array for is refused", async () => {
   // 16 is bfloat16.

@@ -1,6 +1,7 @@
 import { InputError } from "../../errors.ts"
 import type { ResolvedDevice } from "../device.ts"
 import type { LoadedOrt, WasmFiles, WasmPaths } from "../ort-module.ts"
+import { requestGpuDevice } from "./gpu-device.ts"
 
 /** What `auto` stands for, best first. */
 export const autoDevices: readonly ResolvedDevice[] = ["webgpu", "wasm"]
@@ -22,7 +23,7 @@ export async function loadOrt(
   ort.env.wasm.numThreads = globalThis.crossOriginIsolated
     ? (threads ?? Math.min(navigator.hardwareConcurrency, 4))
     : 1
-  return { module: ort, readsFiles: false, gpuDevice: () => ort.env.webgpu.device }
+  return { module: ort, readsFiles: false, requestGpu: requestGpuDevice }
 }
 
 const wasmFileName = "ort-wasm-simd-threaded.asyncify.wasm"

@@ -43,6 +43,16 @@ export function attempts(): string[] {
   return session.attempts.map(({ device, error }) => `${device}: ${error.code}`)
 }
 
+const createBuffer = GPUDevice.prototype.createBuffer
+
+/** Whether the GPU has no memory, from now on, for what a shader could see: SwiftShader has none for a whole GiB. */
+export function starve(hungry: boolean): void {
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    const size = hungry && descriptor.usage & GPUBufferUsage.STORAGE ? 2 ** 30 : descriptor.size
+    return createBuffer.call(this, { ...descriptor, size })
+  }
+}
+
 export async function dispose(): Promise<void> {
   await session.dispose()
 }
