@@ -10,13 +10,15 @@ import { TorchGenerator } from "../../src/random/torch-generator.ts"
 import { ScoreSdeVeScheduler } from "../../src/schedulers/score-sde-ve.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
-import { temporaryFolder, writeModel } from "./tiny-model.ts"
+import { camelCase } from "../models/score-sde/case.ts"
+import { formulaSafetensors, plainConfig, plainJson, temporaryFolder, writeModel } from "./tiny-model.ts"
 
 const shippedModel = "models/ncsnpp-emoji-32"
 const schedulers = {
   DDPMPipeline: "DDPMScheduler",
   DDIMPipeline: "DDIMScheduler",
   ScoreSdeVpPipeline: "ScoreSdeVpScheduler",
+  ScoreSdeVePipeline: "ScoreSdeVeScheduler",
 } as const
 
 interface Expected {
@@ -46,10 +48,20 @@ function torchGenerators(seeds: readonly number[]): TorchGenerator[] {
 describe("pictures equal to Diffusers'", () => {
   it.each(fixture.cases)(
     "$name",
-    async ({ pipeline, scheduler, steps, seeds, batch, options, ...expected }) => {
+    async ({ pipeline, network, scheduler, steps, seeds, batch, options, ...expected }) => {
       await using folder = await temporaryFolder()
       const schedulerClass = schedulers[pipeline as keyof typeof schedulers]
-      await writeModel(folder.path, { className: pipeline, schedulerClass, scheduler })
+      await writeModel(
+        folder.path,
+        { className: pipeline, schedulerClass, scheduler },
+        {
+          "unet/config.json": { ...plainJson, ...network },
+          "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors({
+            ...plainConfig,
+            ...camelCase(network),
+          }),
+        },
+      )
       await using pipe = await DiffusionPipeline.fromPretrained(folder.path, { worker: false })
       expect(pipe.constructor.name).toBe(pipeline)
       const { images, nfe } = await pipe({
@@ -59,7 +71,7 @@ describe("pictures equal to Diffusers'", () => {
         outputType: "np",
         ...options,
       })
-      expect(nfe).toBe(steps)
+      expect(nfe).toBe(pipeline === "ScoreSdeVePipeline" ? 2 * steps : steps)
       expectPictures(images, expected, 2e-4)
     },
   )
