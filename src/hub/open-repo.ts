@@ -1,3 +1,4 @@
+import { statFile } from "#platform/files"
 import { openFolder } from "#platform/folder"
 import type { ChosenFolder } from "./chosen-folder.ts"
 import { HubError } from "./errors.ts"
@@ -36,6 +37,16 @@ export async function openRepo(location: ModelLocation, options: HubOptions = {}
   const idOrPath = location
   const folder = idOrPath === "" ? undefined : await openFolder(idOrPath)
   if (folder !== undefined) return new LocalRepo(idOrPath, folder, settings)
+  const found = idOrPath === "" ? undefined : await statFile(idOrPath).catch(() => undefined)
+  if (found?.kind === "file") {
+    throw new HubError(
+      "LOCAL_NOT_FOUND",
+      `${printable(idOrPath)} is a file, but a model is loaded from its folder.`,
+      {
+        hint: "Give the folder that holds the model's model_index.json or config.json, with its weights beside or below.",
+      },
+    )
+  }
   if (/^(?:\.{0,2}|~|[A-Za-z]:)[/\\]/.test(idOrPath)) {
     throw new HubError("LOCAL_NOT_FOUND", `There is no folder ${printable(idOrPath)}.`, {
       hint: "Give the folder that holds the model's model_index.json or config.json.",

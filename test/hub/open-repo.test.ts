@@ -52,9 +52,10 @@ describe("what a name stands for", () => {
     })
   })
 
-  test("a file is no folder", async () => {
-    await expect(openRepo("./package.json")).rejects.toMatchObject({
+  test.each(["./package.json", "package.json", "src/index.ts"])("the file %s is no folder", async path => {
+    await expect(openRepo(path, { fetch: () => expect.fail("asked the Hub") })).rejects.toMatchObject({
       code: "LOCAL_NOT_FOUND",
+      message: expect.stringContaining(`${path} is a file, but a model is loaded from its folder.`),
       hint: expect.stringContaining("model_index.json"),
     })
   })
