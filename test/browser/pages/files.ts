@@ -9,6 +9,7 @@ import {
   ScoreSdeError,
   TorchGenerator,
 } from "../../../src/index.ts"
+import { cacheApiStorage, opfsStorage } from "../../../src/platform/browser/key-storage.ts"
 
 export { clearCache, isCached }
 
@@ -75,17 +76,19 @@ async function picture(pipe: DiffusionPipeline, steps: number): Promise<Omit<Sam
   }
 }
 
-/** Downloads a file of a repository; returns its size and its SHA-256. `abortAfter` is in milliseconds. */
+/** Downloads a file of a repository; returns its size and its SHA-256. `abortAt` is a number of bytes that came in. */
 export async function download(
   id: string,
   path: string,
   options: PipelineOptions,
-  abortAfter?: number,
+  abortAt: number = Number.POSITIVE_INFINITY,
 ): Promise<Outcome<{ size: number; sha256: string }>> {
   const controller = new AbortController()
-  if (abortAfter !== undefined) setTimeout(() => controller.abort(), abortAfter)
+  const onProgress = (event: DownloadEvent): void => {
+    if (event.status === "progress" && event.loaded >= abortAt) controller.abort()
+  }
   return outcome(async () => {
-    const repo = await openRepo(id, { ...options, signal: controller.signal })
+    const repo = await openRepo(id, { ...options, onProgress, signal: controller.signal })
     const source = await repo.open(path)
     const bytes = await source.read(0, source.size)
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))
@@ -94,6 +97,12 @@ export async function download(
       sha256: Array.from(digest, byte => byte.toString(16).padStart(2, "0")).join(""),
     }
   })
+}
+
+/** How many pieces of files the browser keeps. */
+export async function keptPieces(cache: "cache-api" | "opfs"): Promise<number> {
+  const storage = cache === "opfs" ? opfsStorage("score-sde") : cacheApiStorage("score-sde")
+  return (await storage.keys("")).filter(key => key.includes("/blobs/")).length
 }
 
 /** The addresses below which something is kept in the Cache storage, without their last parts. */
