@@ -1,12 +1,12 @@
 import { closestMatch } from "leven"
 import { describeValue } from "./describe-value.ts"
 import { InputError } from "./errors.ts"
-import type { Tensor } from "./tensor.ts"
+import { isTensor } from "./tensor.ts"
 
 /** Says what a value must be, where it is something else; an option that is not given is not looked at. */
-type Kind = (value: unknown) => string | undefined
+export type Kind = (value: unknown) => string | undefined
 
-const kind =
+export const kind =
   (fits: (value: unknown) => boolean, allowed: string): Kind =>
   value =>
     fits(value) ? undefined : allowed
@@ -15,7 +15,11 @@ export const flag: Kind = kind(value => typeof value === "boolean", "true or fal
 export const number: Kind = kind(value => typeof value === "number", "a number")
 export const text: Kind = kind(value => typeof value === "string", "a string")
 export const callback: Kind = kind(value => typeof value === "function", "a function")
+export const list: Kind = kind(Array.isArray, "an array")
 export const object: Kind = kind(value => typeof value === "object" && value !== null, "an object")
+
+export const oneOf = (...names: readonly string[]): Kind =>
+  kind(value => names.some(name => name === value), names.map(name => `"${name}"`).join(" or "))
 
 export const tensor: Kind = kind(isTensor, "a tensor { dtype, shape, data }")
 
@@ -24,11 +28,6 @@ export const labels: Kind = kind(
   value => typeof value === "number" || Array.isArray(value) || isTensor(value),
   "a number, an array of numbers or a tensor",
 )
-
-function isTensor(value: unknown): boolean {
-  const { dtype, shape, data } = (value ?? {}) as Partial<Tensor>
-  return typeof dtype === "string" && Array.isArray(shape) && ArrayBuffer.isView(data)
-}
 
 /** Of any realm, or one that a library made: what is needed of it is there. */
 export const abortSignal: Kind = kind(value => {

@@ -1,3 +1,4 @@
+import { describeValue } from "./describe-value.ts"
 import { InputError } from "./errors.ts"
 
 /** The array that holds the elements of each element type. 16-bit floats are kept as their bits. */
@@ -56,4 +57,32 @@ export function tensor<D extends DType>(dtype: D, shape: readonly number[], data
     )
   }
   return { dtype, shape, data }
+}
+
+/**
+ * Checks that a caller without types gave a tensor, whole.
+ *
+ * @throws InputError `INVALID_ARGUMENT`, `SHAPE_MISMATCH`
+ */
+export function checkTensor(name: string, value: unknown): asserts value is Tensor {
+  if (!isTensor(value)) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `${name} is ${describeValue(value)}, but must be a tensor { dtype, shape, data }.`,
+    )
+  }
+  const { shape, data } = value
+  if (data.length === elementCount(shape)) return
+  throw new InputError(
+    "SHAPE_MISMATCH",
+    `${name} has the shape [${shape.join(", ")}], but its data has ${data.length} elements.`,
+  )
+}
+
+/** Whether a value has what a tensor has. */
+export function isTensor(value: unknown): value is Tensor {
+  const { dtype, shape, data } = (value ?? {}) as Partial<Tensor>
+  return (
+    Array.isArray(shape) && ArrayBuffer.isView(data) && data.BYTES_PER_ELEMENT === bytesPerElement[dtype!]
+  )
 }

@@ -34,7 +34,7 @@ export async function clearCache(id?: string, options: ClearCacheOptions = {}): 
   const { revision, ...where } = options
   const settings = await resolveSettings({ ...where, ...(revision !== undefined && { revision }) })
   if (id !== undefined && !isRepoId(id)) {
-    throw new HubError("INVALID_ID", `"${printable(id)}" is not the id of a Hub repository.`, {
+    throw new HubError("INVALID_ID", `"${printable(String(id))}" is not the id of a Hub repository.`, {
       hint: "Models in folders are not in the cache.",
     })
   }

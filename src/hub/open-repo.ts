@@ -30,6 +30,15 @@ export async function openRepo(location: ModelLocation, options: HubOptions = {}
         hint: 'Give the id of a Hub repository ("owner/name"), the path of a folder, or a chosen folder.',
       })
     }
+    if (location instanceof URL) {
+      throw new HubError(
+        "INVALID_ID",
+        `A model can't be loaded from an address: ${printable(location.href)}.`,
+        {
+          hint: 'Give the id of a Hub repository ("owner/name"), or the path of a folder.',
+        },
+      )
+    }
     const { openChosenFolder } = await import("./chosen-folder.ts")
     const { name, folder } = await openChosenFolder(location)
     return new LocalRepo(name, folder, settings)

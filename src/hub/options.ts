@@ -1,4 +1,4 @@
-import { abortSignal, callback, flag, type OptionList, text } from "../check-options.ts"
+import { abortSignal, callback, flag, kind, type OptionList, text } from "../check-options.ts"
 import type { BrowserCache } from "../platform/repo-store.ts"
 import type { DownloadEvent } from "./progress.ts"
 
@@ -39,7 +39,7 @@ export const hubOptions: OptionList<HubOptions> = {
   type: "HubOptions",
   options: {
     revision: text,
-    token: true,
+    token: kind(value => typeof value === "string" || value === false, "a string, or false for none"),
     cacheDir: text,
     cache: true,
     localFilesOnly: flag,

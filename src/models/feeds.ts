@@ -1,7 +1,8 @@
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import { formatShape } from "../graph/types.ts"
 import type { ValueInfo } from "../runtime/session.ts"
-import type { DType, Tensor } from "../tensor.ts"
+import { checkTensor, type DType, type Tensor } from "../tensor.ts"
 import { type ClassInput, type ClassLabels, labelTensor } from "./class-labels.ts"
 import { networkNames } from "./network-names.ts"
 import { toDType } from "./to-dtype.ts"
@@ -45,6 +46,7 @@ export function classInput(
 /** Checks that `sample` is [N, channels, H, W]. */
 export function checkSample(sample: Tensor, channels: number, size: readonly [number, number]): void {
   const expected = [channels, ...size]
+  checkTensor("sample", sample)
   const [batch = 0, ...rest] = sample.shape
   if (batch < 1 || formatShape(rest) !== formatShape(expected)) {
     throw new InputError(
@@ -55,7 +57,9 @@ export function checkSample(sample: Tensor, channels: number, size: readonly [nu
 }
 
 /** Checks that a cotangent is shaped like the output that it belongs to. */
-export function checkCotangent({ shape }: Tensor, output: readonly number[]): void {
+export function checkCotangent(cotangent: Tensor, output: readonly number[]): void {
+  checkTensor("cotangent", cotangent)
+  const { shape } = cotangent
   if (formatShape(shape) === formatShape(output)) return
   throw new InputError(
     "SHAPE_MISMATCH",
@@ -65,7 +69,13 @@ export function checkCotangent({ shape }: Tensor, output: readonly number[]): vo
 
 /** Time steps in the form that the graph declares: a vector or a scalar, floats or integers. */
 export function timestepTensor(timestep: Timestep, batch: number, dtype: DType, rank: number): Tensor {
-  const given = typeof timestep === "number" ? [timestep] : Array.from(timestep)
+  const given = typeof timestep === "number" ? [timestep] : Array.from(timestep ?? [Number.NaN])
+  if (!given.every(Number.isFinite)) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `The timestep is ${describeValue(timestep)}, but must be a number, or one for each picture.`,
+    )
+  }
   if (given.length !== 1 && given.length !== batch) {
     throw new InputError("SHAPE_MISMATCH", `${given.length} time steps were given for ${batch} samples.`, {
       hint: "Give one for all, or one for each.",

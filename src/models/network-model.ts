@@ -80,6 +80,11 @@ const forwardOptions: OptionList<ForwardOptions> = {
   options: { classLabels: labels, signal: abortSignal },
 }
 
+const moveOptions: OptionList<Pick<ForwardOptions, "signal">> = {
+  type: "ForwardOptions",
+  options: { signal: abortSignal },
+}
+
 /** What a model was loaded from, and how. */
 export interface ModelOrigin {
   readonly repo: Repo
@@ -243,8 +248,10 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
    */
   async to(
     device: NonNullable<SessionOptions["device"]>,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    options: Pick<ForwardOptions, "signal"> = {},
   ): Promise<this> {
+    checkOptions("to", options, moveOptions)
+    const { signal } = options
     const move = this.#moving.then(() => this.#move(device, signal))
     this.#moving = move.catch(() => {})
     await move

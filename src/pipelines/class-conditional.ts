@@ -1,4 +1,5 @@
 import type { OptionList } from "../check-options.ts"
+import { InputError } from "../errors.ts"
 import { ConditionalPipeline, type GuidanceSettings, guidanceOptions } from "./conditional-pipeline.ts"
 import { type OutputType, type PipelineOutput, type SamplingOptions, samplingOptions } from "./options.ts"
 import { sampleScore } from "./score-sampling.ts"
@@ -44,6 +45,11 @@ export class ScoreSdeClassConditionalPipeline extends ConditionalPipeline {
   ): Promise<PipelineOutput<T>> {
     this.checkOptions(options)
     const { classLabels, guidanceScale, latents, ...settings } = options
+    if (classLabels === undefined) {
+      throw new InputError("INVALID_ARGUMENT", "There are no classLabels.", {
+        hint: "Say which class to guide to.",
+      })
+    }
     const asked = latents?.shape[0] ?? (typeof classLabels === "object" ? classLabels.length : 1)
     const { batchSize = asked } = settings
     const guidance = { classLabels, guidanceScale }

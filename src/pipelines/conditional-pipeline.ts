@@ -1,4 +1,4 @@
-import { checkOptions, flag, labels, number, type OptionList, object } from "../check-options.ts"
+import { checkOptions, flag, kind, labels, number, type OptionList } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
 import { checkLabels } from "../models/class-labels.ts"
@@ -80,9 +80,19 @@ export interface ConditionalComponents {
   readonly classifier?: NoisyClassifier | undefined
 }
 
+const conditionalComponents: OptionList<ConditionalComponents> = {
+  type: "ConditionalComponents",
+  options: {
+    classifier: kind(value => {
+      const { gradient, numClasses } = (value ?? {}) as Partial<NoisyClassifier>
+      return typeof gradient === "function" && typeof numClasses === "number"
+    }, "a classifier with numClasses and gradient"),
+  },
+}
+
 const loadingOptions: OptionList<PipelineOptions & ConditionalComponents> = {
   type: "PipelineOptions",
-  options: { ...pipelineOptions.options, classifier: object },
+  options: { ...pipelineOptions.options, ...conditionalComponents.options },
 }
 
 /** A class of conditional pipelines. */
@@ -104,8 +114,10 @@ export abstract class ConditionalPipeline extends Callable implements AsyncDispo
    * @param pipe - Its network and its scheduler are shared with it.
    * @throws PipelineError `COMPONENT_TYPE`, `NO_SDE`; InputError `SHAPE_MISMATCH` for a classifier of other pictures.
    */
-  constructor(pipe: DiffusionPipeline, { classifier }: ConditionalComponents = {}) {
+  constructor(pipe: DiffusionPipeline, components: ConditionalComponents = {}) {
     super()
+    checkOptions(`new ${new.target.name}()`, components, conditionalComponents)
+    const { classifier } = components
     if (!(pipe instanceof DiffusionPipeline)) {
       const { name } = new.target
       throw new PipelineError("COMPONENT_TYPE", `A ${name} needs a pipeline, whose model it works with.`, {

@@ -1,4 +1,5 @@
 import { flag, type OptionList } from "../check-options.ts"
+import { InputError } from "../errors.ts"
 import { UNet2DModel } from "../models/unet2d/model.ts"
 import { DDIMScheduler } from "../schedulers/ddim.ts"
 import { chainScoreModel } from "./chain-score-model.ts"
@@ -45,7 +46,17 @@ export class DDIMPipeline extends DiffusionPipeline<DDIMScheduler, UNet2DModel> 
     options: DDIMOptions<T> = {},
   ): Promise<PipelineOutput<T>> {
     this.checkOptions(options)
-    if (choosesSampler(options)) return this.sampleScore(options)
+    if (choosesSampler(options, "eta")) {
+      const { useClippedModelOutput, ...others } = options
+      if (useClippedModelOutput === undefined) return this.sampleScore(others)
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        "useClippedModelOutput is a setting of the pipeline's own sampler.",
+        {
+          hint: "Leave it out, or leave out the sampler and its settings.",
+        },
+      )
+    }
     const { numInferenceSteps = 50, eta = 0, useClippedModelOutput = false } = options
     const scheduler = this.schedulerForCall()
     scheduler.setTimesteps(numInferenceSteps)

@@ -1,6 +1,7 @@
-import { checkOptions, type OptionList } from "../check-options.ts"
+import { checkOptions, type OptionList, object } from "../check-options.ts"
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
+import { describeValue } from "../describe-value.ts"
 import type { ModelLocation } from "../hub/open-repo.ts"
 import { type ModelOptions, modelOptions } from "../models/network-model.ts"
 import type { AnyNetwork, NetworkClass } from "../models/registry.ts"
@@ -29,7 +30,7 @@ export interface PipelineOptions extends ModelOptions {
 /** {@link PipelineOptions} as a caller without types gives them. */
 export const pipelineOptions: OptionList<PipelineOptions> = {
   type: "PipelineOptions",
-  options: { ...modelOptions.options, unet: true, scheduler: true },
+  options: { ...modelOptions.options, unet: object, scheduler: object },
 }
 
 /** The parts of a pipeline. */
@@ -89,11 +90,9 @@ export abstract class DiffusionPipeline<
    * @param components - The network and the scheduler; their classes must be the pipeline's.
    * @throws PipelineError `COMPONENT_TYPE`
    */
-  constructor(
-    { unet, scheduler }: PipelineComponents,
-    { scalars = {} }: { readonly scalars?: JsonObject } = {},
-  ) {
+  constructor(components: PipelineComponents, { scalars = {} }: { readonly scalars?: JsonObject } = {}) {
     super()
+    const { unet, scheduler } = components ?? {}
     this.unet = this.#checkedNetwork(unet)
     this.scalars = scalars
     this.#scheduler = this.#checked(scheduler)
@@ -227,10 +226,12 @@ export abstract class DiffusionPipeline<
     const { className, networkClass } = this.constructor as unknown as PipelineClass
     const { className: found } = (network?.constructor ?? {}) as Partial<NetworkClass>
     // Something else that says it is a network, such as one in tests or of another kind of runtime, is let through.
-    if (found === undefined || found === networkClass.className) return network as M
+    const isOther = found === undefined && typeof network?.forward === "function"
+    if (isOther || found === networkClass.className) return network as M
     throw new PipelineError(
       "COMPONENT_TYPE",
-      `A ${className} needs a ${networkClass.className}, not a ${found}.`,
+      `A ${className} needs a ${networkClass.className}, not ${found === undefined ? describeValue(network) : `a ${found}`}.`,
+      { hint: `Give it its parts: new ${className}({ unet, scheduler }).` },
     )
   }
 

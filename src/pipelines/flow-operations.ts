@@ -3,9 +3,11 @@ import {
   callback,
   checkOptions,
   flag,
+  kind,
   labels,
   number,
   type OptionList,
+  oneOf,
 } from "../check-options.ts"
 import { InputError } from "../errors.ts"
 import { type ClassLabels, labelTensor } from "../models/class-labels.ts"
@@ -17,7 +19,7 @@ import { dequantize } from "../sde/dequantization.ts"
 import { type Likelihood, likelihood } from "../sde/likelihood.ts"
 import { odeEncoder, odeSampler } from "../sde/ode-sampler.ts"
 import type { FlowProgress, FlowSettings } from "../sde/probability-flow.ts"
-import type { Tensor } from "../tensor.ts"
+import { checkTensor, isTensor, type Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import { batchesOf, joinRows, takeRows } from "./batches.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
@@ -79,7 +81,7 @@ const flowOptions: OptionList<FlowOptions> = {
     atol: number,
     eps: number,
     maxSteps: number,
-    stepSize: true,
+    stepSize: oneOf("batch", "sample"),
     signal: abortSignal,
     onProgress: callback,
   },
@@ -89,7 +91,10 @@ const likelihoodOptions: OptionList<PictureLikelihoodOptions> = {
   type: "PictureLikelihoodOptions",
   options: {
     ...flowOptions.options,
-    probe: true,
+    probe: kind(
+      value => isTensor(value) || value === "rademacher" || value === "gaussian" || value === "exact",
+      '"rademacher", "gaussian", "exact" or a tensor',
+    ),
     probes: number,
     dequantize: flag,
     seed: true,
@@ -221,6 +226,7 @@ function batchModels(
 }
 
 function checkLatents(latents: Tensor, shape: readonly number[]): void {
+  checkTensor("latents", latents)
   const [count = 0, ...rest] = latents.shape
   if (latents.dtype !== "float32" || count === 0 || rest.join() !== shape.join()) {
     throw new InputError(

@@ -1,3 +1,4 @@
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import { Image } from "../image/image.ts"
 import { elementCount, type Tensor } from "../tensor.ts"
@@ -7,6 +8,8 @@ import { elementCount, type Tensor } from "../tensor.ts"
  * (uint8).
  */
 export type PictureInput = Image | readonly Image[] | Tensor<"float32"> | Tensor<"uint8">
+
+const howToGive = "Give Image values, such as await Image.read(path) returns, or one tensor [N, C, H, W]."
 
 /**
  * Pictures in the shape of a model's, with numbers in [0, 1].
@@ -19,6 +22,11 @@ export function pictureTensor(
   pictures: PictureInput,
   shape: readonly [channels: number, height: number, width: number],
 ): Tensor<"float32"> {
+  if (typeof pictures !== "object" || pictures === null) {
+    throw new InputError("INVALID_ARGUMENT", `The pictures are ${describeValue(pictures)}.`, {
+      hint: howToGive,
+    })
+  }
   if ("dtype" in pictures) return tensorOf(pictures, shape)
   const images = [pictures].flat() as readonly Image[]
   if (images.length === 0) throw new InputError("INVALID_ARGUMENT", "There are no pictures.")
@@ -28,7 +36,7 @@ export function pictureTensor(
   for (const [i, image] of images.entries()) {
     if (!(image instanceof Image)) {
       throw new InputError("INVALID_ARGUMENT", `Picture ${i} is no Image.`, {
-        hint: "Give Image values, such as await Image.read(path) returns, or one tensor [N, C, H, W].",
+        hint: howToGive,
       })
     }
     if (image.width !== width || image.height !== height) {

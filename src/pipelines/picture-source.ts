@@ -1,3 +1,4 @@
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import { Image } from "../image/image.ts"
 import type { Pixels } from "../image/pixels.ts"
@@ -44,7 +45,7 @@ async function readPicture(name: string, one: OnePicture, signal: AbortSignal | 
   if (typeof one === "string" || fileKinds.some(kind => one instanceof kind)) {
     return Image.read(one as ImageSource, { signal })
   }
-  throw new InputError("INVALID_ARGUMENT", `The ${name} is ${String(one)}.`, {
+  throw new InputError("INVALID_ARGUMENT", `The ${name} is ${describeValue(one)}.`, {
     hint: "Give a path, a URL, the bytes of a file, an Image or a tensor.",
   })
 }

@@ -1,5 +1,7 @@
 import { type OptionList, object } from "../check-options.ts"
+import { InputError } from "../errors.ts"
 import type { Measurement } from "../sde/measurements.ts"
+import { checkTensor } from "../tensor.ts"
 import { ConditionalPipeline, type RestorationSettings, restorationOptions } from "./conditional-pipeline.ts"
 import type { OutputType, PipelineOutput } from "./options.ts"
 
@@ -43,6 +45,12 @@ export class ScoreSdeRestorationPipeline extends ConditionalPipeline {
   ): Promise<PipelineOutput<T>> {
     this.checkOptions(options)
     const { measurement, ...settings } = options
+    checkTensor("measurement.data", measurement?.data)
+    if (typeof measurement.known !== "function") {
+      throw new InputError("INVALID_ARGUMENT", "measurement.known is no function.", {
+        hint: "inpainting, colorization, averagePooling and linearMeasurement make measurements.",
+      })
+    }
     return this.restore(settings, () => measurement)
   }
 }

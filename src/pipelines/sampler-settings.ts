@@ -1,4 +1,4 @@
-import { flag, number, type OptionList } from "../check-options.ts"
+import { flag, number, type OptionList, oneOf } from "../check-options.ts"
 import type { Corrector, CorrectorName } from "../sde/correctors.ts"
 import type { Predictor, PredictorName } from "../sde/predictors.ts"
 
@@ -78,7 +78,7 @@ export const samplerOptions: OptionList<SamplerSettings> = {
     eps: number,
     rtol: number,
     atol: number,
-    stepSize: true,
+    stepSize: oneOf("batch", "sample"),
     schedule: true,
     rho: number,
     sigmaMin: number,
@@ -124,7 +124,11 @@ export function givenSettings(options: SamplerSettings): Omit<SamplerSettings, "
   )
 }
 
-/** Whether a call asks for another sampler than the pipeline's own. `eta` alone is DDIM's. */
-export function choosesSampler(options: SamplerSettings): boolean {
-  return options.sampler !== undefined || Object.keys(givenSettings(options)).some(name => name !== "eta")
+/**
+ * Whether a call asks for another sampler than the pipeline's own.
+ *
+ * @param own - A setting that the pipeline's own sampler has.
+ */
+export function choosesSampler(options: SamplerSettings, own?: keyof SamplerSettings): boolean {
+  return options.sampler !== undefined || Object.keys(givenSettings(options)).some(name => name !== own)
 }

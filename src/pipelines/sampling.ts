@@ -6,7 +6,7 @@ import { resolveGenerator } from "../random/randn-tensor.ts"
 import { tensorPlace } from "../runtime/session.ts"
 import { checkCount } from "../schedulers/checks.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
-import type { Tensor } from "../tensor.ts"
+import { checkTensor, type Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
@@ -157,6 +157,7 @@ export class Sampling<T extends OutputType> {
   }
 
   #checkShape(name: string, tensor: Tensor): void {
+    checkTensor(name, tensor)
     if (tensor.dtype === "float32" && tensor.shape.join() === this.shape.join()) return
     throw new InputError(
       "SHAPE_MISMATCH",

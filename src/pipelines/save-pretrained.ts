@@ -7,7 +7,7 @@ import {
   statFile,
   writeFileAtomic,
 } from "#platform/files"
-import { abortSignal, callback, checkOptions, type OptionList } from "../check-options.ts"
+import { abortSignal, callback, checkOptions, list, type OptionList } from "../check-options.ts"
 import type { JsonObject } from "../config/json.ts"
 import { type ComponentReference, formatModelIndex } from "../config/model-index.ts"
 import { type WarningHandler, warnOnce } from "../config/warnings.ts"
@@ -48,7 +48,7 @@ export interface SaveOptions {
 
 const saveOptions: OptionList<SaveOptions> = {
   type: "SaveOptions",
-  options: { onnx: true, signal: abortSignal, onFile: callback, onWarning: callback },
+  options: { onnx: list, signal: abortSignal, onFile: callback, onWarning: callback },
 }
 
 const indexFile = "model_index.json"

@@ -1,11 +1,13 @@
 import { openFile } from "#platform/files"
 import { createHasher } from "#platform/hash"
-import { abortSignal, callback, checkOptions, flag, type OptionList } from "../check-options.ts"
+import { abortSignal, callback, checkOptions, flag, list, type OptionList } from "../check-options.ts"
 import { DIFFUSERS_VERSION } from "../config/diffusers-version.ts"
 import type { JsonObject } from "../config/json.ts"
 import { scoreSdeConfig } from "../configs/configs.ts"
 import type { ScoreSdeConfigName } from "../configs/names.ts"
 import type { ScoreSdeConfig } from "../configs/score-sde-config.ts"
+import { describeValue } from "../describe-value.ts"
+import { InputError } from "../errors.ts"
 import { encodeInline } from "../graph/encode.ts"
 import { byteChunks } from "../models/byte-chunks.ts"
 import { finiteWeights } from "../models/checkpoint.ts"
@@ -23,7 +25,7 @@ import { scoreSdeCard } from "./score-sde-card.ts"
 
 const exportOptions: OptionList<ExportScoreSdeOptions> = {
   type: "ExportScoreSdeOptions",
-  options: { onnx: true, signal: abortSignal, onFile: callback, rawWeights: flag },
+  options: { onnx: list, signal: abortSignal, onFile: callback, rawWeights: flag },
 }
 
 /** What {@link exportScoreSde} does. */
@@ -37,6 +39,21 @@ export async function writeScoreSdeFolder(
   const { rawWeights, onnx = ["fp32"], ...options } = settings
   const { signal } = options
   for (const dtype of onnx) checkDType(dtype)
+  if (typeof checkpoint !== "string" && !(checkpoint instanceof Blob)) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `The checkpoint is ${describeValue(checkpoint)}, but must be a path or a file.`,
+    )
+  }
+  if (typeof given !== "string" && !given?.data) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `The configuration is ${describeValue(given)}, but must be a name or a configuration.`,
+      {
+        hint: "scoreSdeConfigNames lists the names.",
+      },
+    )
+  }
   const config = typeof given === "string" ? scoreSdeConfig(given) : given
   const source =
     typeof checkpoint === "string" ? await openFile(checkpoint) : blobSource(checkpoint.name, checkpoint)

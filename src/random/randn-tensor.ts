@@ -1,3 +1,5 @@
+import { describeValue } from "../describe-value.ts"
+import { InputError } from "../errors.ts"
 import type { Tensor } from "../tensor.ts"
 import { RandomError } from "./errors.ts"
 import type { RandomGenerator } from "./generator.ts"
@@ -42,8 +44,24 @@ export function resolveGenerator(options: RandomOptions, kind: GeneratorKind = "
   return asGenerator(generator)
 }
 
+function isGenerator(value: unknown): boolean {
+  const { randn, nextBatch } = (value ?? {}) as Partial<RandomGenerator>
+  return typeof randn === "function" && typeof nextBatch === "function"
+}
+
 /** The one generator that a generator or a list of them means. */
 export function asGenerator(generator: GeneratorInput): RandomGenerator {
+  const all: readonly unknown[] = Array.isArray(generator) ? generator : [generator]
+  const odd = all.findIndex(one => !isGenerator(one))
+  if (odd >= 0) {
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `generator is ${describeValue(all[odd])}, but must be a generator or a list of them.`,
+      {
+        hint: "Such as new TorchGenerator(0); a number is given as seed.",
+      },
+    )
+  }
   if ("randn" in generator) return generator
   const [only] = generator
   return generator.length === 1 && only ? only : new GeneratorList(generator)

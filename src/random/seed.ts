@@ -1,3 +1,4 @@
+import { describeValue } from "../describe-value.ts"
 import { RandomError } from "./errors.ts"
 
 /** A seed: an integer of up to 64 bits. Negative ones count down from 2⁶⁴, as in PyTorch. */
@@ -15,7 +16,7 @@ export function seedBits(seed: Seed): bigint {
   if (typeof seed === "number" ? !Number.isSafeInteger(seed) : typeof seed !== "bigint") {
     throw new RandomError(
       "INVALID_SEED",
-      `The seed ${String(seed)} is not an integer that is held exactly.`,
+      `The seed ${describeValue(seed)} is not an integer that is held exactly.`,
       {
         hint: "Give a whole number, or a bigint for seeds beyond 2^53.",
       },

@@ -1,5 +1,6 @@
 import type { InferenceSession } from "onnxruntime-common"
 import { resolveWasmPaths } from "#platform/ort"
+import { describeValue } from "../describe-value.ts"
 import { AbortError, InputError, throwIfAborted } from "../errors.ts"
 import type { OrtModule, WasmPaths } from "../platform/ort-module.ts"
 import type { DType, Tensor } from "../tensor.ts"
@@ -180,7 +181,10 @@ class LoadedSession implements Session {
 
 function checkThreads(threads: number | undefined): void {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new InputError("INVALID_ARGUMENT", `threads must be a positive integer, not ${threads}.`)
+    throw new InputError(
+      "INVALID_ARGUMENT",
+      `threads must be a positive integer, not ${describeValue(threads)}.`,
+    )
   }
 }
 

@@ -1,8 +1,9 @@
+import { describeValue } from "../describe-value.ts"
 import { InputError } from "../errors.ts"
 import { SdeError } from "./errors.ts"
 
 /** Things that are known by a name, to which users can add their own; `none` stands for doing nothing. */
-export class Registry<T extends object> {
+export class Registry<T extends { readonly update: unknown }> {
   readonly #kind: string
   readonly #hint: string
   readonly #entries: Map<string, T>
@@ -36,6 +37,13 @@ export class Registry<T extends object> {
    */
   resolve(given: string | T | null, obstacle: (entry: T) => string | undefined): T {
     const entry = typeof given === "string" || given === null ? this.#get(given ?? "none") : given
+    if (typeof entry.update !== "function") {
+      throw new InputError(
+        "INVALID_ARGUMENT",
+        `The ${this.#kind} is ${describeValue(given)}, but must be a name or an object with an update function.`,
+        { hint: `There are ${[...this.#entries.keys()].join(", ")}.` },
+      )
+    }
     const reason = obstacle(entry)
     if (reason === undefined) return entry
     const name = typeof given === "string" ? ` ${given}` : ""
