@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { parseArgs, styleText } from "node:util"
 import { withFreshConversions } from "../test/parity/fresh-conversions.ts"
+import { browserMemory } from "./browser-memory.ts"
 import { browserPage } from "./browser-page.ts"
 import { browserRuntime } from "./browser-runtime.ts"
 import { browserSize } from "./browser-size.ts"
@@ -33,6 +34,7 @@ const measurements: readonly Measurement[] = [
   browserSize,
   browserPage,
   browserRuntime,
+  browserMemory,
   importTime,
   loading,
   networks,

@@ -284,7 +284,7 @@ export abstract class NetworkModel<Config = unknown> implements AsyncDisposable 
   async #replace(session: Session, error: RuntimeError, signal: AbortSignal | undefined): Promise<void> {
     if (this.#session !== session) return
     const devices = resolveDevices(this.#choice)
-    // A worker whose GPU is lost ends, and takes along models that don't need one.
+    // A worker whose ONNX Runtime does not survive the loss of its GPU ends, and takes along models that don't need one.
     const failed = error.device === session.device
     const others = devices.slice(devices.indexOf(session.device) + Number(failed))
     if (others.length === 0) throw error
