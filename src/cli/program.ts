@@ -94,9 +94,7 @@ function addSample(program: Command): void {
   command.option("--strip", "also show how the first ones come out of noise: strip.png, or NAME-strip.png")
   addSamplerOptions(command)
   addGuidanceOptions(command)
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -126,7 +124,7 @@ ${exitCodesHelp}`,
 /** How pictures are made, whatever they shall be. */
 function addRunOptions(command: Command): void {
   command
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .addOption(batchSizeOption())
     .option("-s, --steps <n>", "steps of the sampler (default: the pipeline's own)", wholeNumber(1))
     .option(
       "--seed <k>",
@@ -212,9 +210,7 @@ function addRestorationOptions(command: Command, ...lines: readonly string[]): C
   addPictureOutput(command)
   addPcOptions(command)
   addGuidanceOptions(command)
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   return command.addHelpText(
     "after",
     `
@@ -235,7 +231,7 @@ function addLikelihood(program: Command): void {
     )
     .optionsGroup("Pictures:")
     .requiredOption("--data <files...>", "pictures, or one array of them")
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .addOption(batchSizeOption())
     .option("--no-dequantize", "take the numbers as they are, without noise below one level of 256")
     .optionsGroup("Estimate:")
     .option("--probe <file>", "the probe of the divergence itself, shaped like the pictures, as .npy or .npz")
@@ -257,9 +253,7 @@ function addLikelihood(program: Command): void {
       fileName(".npz"),
     )
   addFlowOptions(command, "1e-5")
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -283,13 +277,11 @@ function addEncode(program: Command): void {
     .description("Follows the probability-flow ODE from pictures to their latents. decode leads back.")
     .optionsGroup("Pictures:")
     .requiredOption("--data <files...>", "pictures, or one array of them")
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .addOption(batchSizeOption())
     .optionsGroup("Output:")
     .requiredOption("-o, --out <file>", "where the latents [N, C, H, W] go", fileName(".npy", ".npz"))
   addFlowOptions(command)
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -313,13 +305,11 @@ function addDecode(program: Command): void {
     .description("Follows the probability-flow ODE from latents, as encode gives them, to pictures.")
     .optionsGroup("Latents:")
     .requiredOption("--latents <file>", "array [N, C, H, W], as .npy or .npz (latents)")
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .addOption(batchSizeOption())
     .option("--denoise", "remove the noise that is left at --eps")
   addPictureOutput(command)
   addFlowOptions(command)
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -343,13 +333,11 @@ function addInterpolate(program: Command): void {
     .option("--latents <file>", "or their latents [2, C, H, W], as .npy or .npz (latents)")
     .option("-n, --count <n>", "how many pictures, with the ends", wholeNumber(2), 8)
     .option("--linear", "go straight")
-    .option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)", wholeNumber(1))
+    .addOption(batchSizeOption())
     .option("--denoise", "remove the noise that is left at --eps")
   addPictureOutput(command)
   addFlowOptions(command)
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -520,9 +508,7 @@ function addRun(program: Command): void {
     )
     .option("--class-labels <file>", "labels [N] of a class-conditional model")
     .requiredOption("-o, --out <file>", "where the output [N, C, H, W] goes", fileName(".npy", ".npz"))
-  addRepoOptions(command)
-  addComputationOptions(command)
-  addGeneralOptions(command)
+  addModelOptions(command)
   command
     .addHelpText(
       "after",
@@ -559,6 +545,13 @@ function modelCommand(program: Command, name: string, summary: string, more = ""
 
 const repoOptionsHeading = "Model:"
 
+/** Which model, where it runs, and what every command has: what the commands on a network end with. */
+function addModelOptions(command: Command): void {
+  addRepoOptions(command)
+  addComputationOptions(command)
+  addGeneralOptions(command)
+}
+
 function addRepoOptions(command: Command): void {
   command
     .optionsGroup(repoOptionsHeading)
@@ -593,6 +586,12 @@ function addGeneralOptions(command: Command): void {
     .option("-q, --quiet", "say nothing but results and errors")
     .option("--verbose", "show errors with their stack and causes, as DEBUG=1 does")
     .addHelpOption(new Option("-h, --help", "show this help").helpGroup(heading))
+}
+
+function batchSizeOption(): Option {
+  return new Option("-b, --batch-size <n>", "how many at a time (default: up to 16 small ones)").argParser(
+    wholeNumber(1),
+  )
 }
 
 function dtypeOption(description: string, ...values: readonly string[]): Option {
