@@ -198,3 +198,17 @@ test("when the device is lost between two steps, or while nothing is done: on th
   expect(await page.call("device", "idle")).toEqual(onNext)
   expect(idle.pictures).toEqual((await page.call("sample", "idle", seed, options, "torch")).pictures)
 })
+
+test.each([true, false])(
+  "when the device is lost while the first step compiles: on the next device, and later models on a new one (worker: %s)",
+  async worker => {
+    await using fragile = await startChromium()
+    await using page = await openPage<Program>(fragile.context, site, "pipeline")
+    expect(await load(page, tiny, { worker })).toBe("webgpu")
+    const sampling = page.call("sample", "pipe", seed, optionsOf(tiny))
+    await fragile.crashGpu()
+    expectSamePictures(tiny, (await sampling).pictures)
+    expect(await page.call("device", "pipe")).toEqual({ now: "wasm", lost: ["webgpu: DEVICE_LOST"] })
+    expect(await load(page, tiny, { worker }, "next")).toBe("webgpu")
+  },
+)

@@ -76,7 +76,6 @@ describe("a lost device", () => {
     expect(await page.call("run")).toBe("DEVICE_LOST")
     expect(await page.call("run")).toBe("DEVICE_LOST")
     // The lost one lives on, as in an app that has not noticed.
-    if (worker) await page.call("dispose")
     expect(await page.call("load", { threads: 1, worker })).toBe("webgpu")
     expectOutput(await page.call("run"))
   })
