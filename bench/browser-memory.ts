@@ -3,7 +3,7 @@ import { type Chromium, startChromium } from "../test/browser/chromium.ts"
 import { openPage } from "../test/browser/open-page.ts"
 import { type Site, startSite } from "../test/browser/site.ts"
 import { type HubServer, startHubServer } from "../test/hub-server/hub-server.ts"
-import { flatModelFiles, formulaSafetensors } from "../test/pipelines/tiny-model.ts"
+import { configJson, flatModelFiles, formulaSafetensors } from "../test/pipelines/tiny-model.ts"
 import type { Measurement } from "./figure.ts"
 
 type Program = typeof import("../test/browser/pages/pipeline.ts")
@@ -46,7 +46,7 @@ export const browserMemory: Measurement = {
     const weights = await formulaSafetensors(config)
     const files = {
       ...flatModelFiles,
-      "config.json": configJson(config),
+      "config.json": JSON.stringify(configJson(config)),
       "diffusion_pytorch_model.safetensors": weights,
     }
     await using hub = await startHubServer({ repos: { [id]: { files } } })
@@ -80,10 +80,4 @@ async function load(browser: Chromium, site: Site, hub: HubServer, fileBytes: nu
   }
   await loading
   return { seconds: (performance.now() - start) / 1000, peak: (peak - before) / (fileBytes / 2 ** 20) }
-}
-
-function configJson(values: Partial<UNet2DConfig>): string {
-  const snake = (key: string): string => key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-  const entries = Object.entries(values).map(([key, value]) => [snake(key), value])
-  return JSON.stringify({ _class_name: "UNet2DModel", ...Object.fromEntries(entries) })
 }

@@ -23,13 +23,18 @@ export const plainConfig: Partial<UNet2DConfig> = {
   attentionHeadDim: 8,
 }
 
-/** The same in the form of a config.json. */
-export const plainJson: Readonly<Record<string, unknown>> = Object.fromEntries(
-  Object.entries({ ...plainConfig, _class_name: "UNet2DModel" }).map(([key, value]) => [
-    key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`).replace("__class", "_class"),
-    value,
-  ]),
-)
+/** A configuration in the form of a config.json. */
+export function configJson(config: Partial<UNet2DConfig>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries({ ...config, _class_name: "UNet2DModel" }).map(([key, value]) => [
+      key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`).replace("__class", "_class"),
+      value,
+    ]),
+  )
+}
+
+/** The plain model's. */
+export const plainJson: Readonly<Record<string, unknown>> = configJson(plainConfig)
 
 /** A safetensors file with weights by the fixtures' formula. */
 export async function formulaSafetensors(values: Partial<UNet2DConfig> = plainConfig): Promise<Uint8Array> {
