@@ -2,13 +2,17 @@
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath, pathToFileURL } from "node:url"
+import { fileURLToPath } from "node:url"
 import type { Download, Page } from "playwright-core"
 import { build, type PreviewServer, preview } from "vite"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { Image } from "../../src/image/image.ts"
 import { type Chromium, startChromium } from "../browser/chromium.ts"
-import { writeModel } from "../pipelines/tiny-model.ts"
+import { startHubServer } from "../hub-server/hub-server.ts"
+import { flatModelFiles, formulaSafetensors, writeModel } from "../pipelines/tiny-model.ts"
+import { hubPages, routeHub } from "./hub-route.ts"
+import { runProgram } from "./run-program.ts"
+import { taskTimes } from "./task-times.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const configFile = join(root, "examples/studio/vite.config.ts")
@@ -29,6 +33,16 @@ beforeAll(async () => {
   browser = await startChromium()
   page = await browser.context.newPage()
   page.on("pageerror", error => errors.push(error))
+  // The page's worker, to listen in on.
+  await page.addInitScript(() => {
+    const { Worker } = globalThis
+    globalThis.Worker = class extends Worker {
+      constructor(...options: ConstructorParameters<typeof Worker>) {
+        super(...options)
+        Object.assign(globalThis, { engine: this })
+      }
+    }
+  })
   await page.setViewportSize({ width: 1440, height: 900 })
   await page.goto(server.resolvedUrls!.local[0]!)
   await field("Device").selectOption("wasm")
@@ -39,40 +53,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-interface TraceEvent {
-  readonly name: string
-  readonly pid: number
-  readonly tid: number
-  /** Processor time in µs. */
-  readonly tdur?: number
-  readonly args: { readonly name?: string }
-}
-
-/**
- * How long each task of the page's main thread kept the processor while `work` was done, in ms: what else the machine
- * is busy with doesn't count.
- */
-async function taskTimes(work: () => Promise<void>): Promise<number[]> {
-  const protocol = await browser.context.newCDPSession(page)
-  const events: TraceEvent[] = []
-  protocol.on("Tracing.dataCollected", ({ value }) => events.push(...(value as unknown as TraceEvent[])))
-  const complete = new Promise(resolve => protocol.once("Tracing.tracingComplete", resolve))
-  await protocol.send("Tracing.start", {
-    transferMode: "ReportEvents",
-    traceConfig: { includedCategories: ["toplevel", "disabled-by-default-devtools.timeline"] },
-  })
-  await work()
-  await protocol.send("Tracing.end")
-  await complete
-  await protocol.detach()
-  const mains = events.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain")
-  return events
-    .filter(
-      ({ name, pid, tid }) => name === "RunTask" && mains.some(main => main.pid === pid && main.tid === tid),
-    )
-    .map(({ tdur = 0 }) => tdur / 1000)
-}
-
 const field = (label: string) => page.getByLabel(label, { exact: true })
 const notice = () => page.locator(".notice")
 const button = (name: string) => page.getByRole("button", { name, exact: true })
@@ -80,6 +60,23 @@ const button = (name: string) => page.getByRole("button", { name, exact: true })
 async function set(label: string, value: number): Promise<void> {
   await field(label).fill(String(value))
   await field(label).blur()
+}
+
+/** What has the focus, by its name. */
+async function focused(): Promise<string> {
+  return await page.evaluate(() => {
+    const element = document.activeElement as HTMLInputElement
+    const label = element.labels?.[0]?.querySelector("span")?.firstChild ?? element.labels?.[0]
+    return (element.ariaLabel ?? label?.textContent ?? element.textContent ?? "").trim()
+  })
+}
+
+/** Writes a tiny model and chooses its folder. */
+async function chooseFolder(pipeline: Parameters<typeof writeModel>[1]): Promise<void> {
+  const path = join(folder, "tiny-model")
+  await writeModel(path, pipeline)
+  await field("Model").selectOption("folder")
+  await page.locator("#folder").setInputFiles(path)
 }
 
 async function reachStep(reading: RegExp): Promise<void> {
@@ -123,17 +120,7 @@ async function runShownCode(
   await symlink(join(root, "models"), join(place, "models"))
   for (const name of folders) await symlink(join(folder, name), join(place, name))
   for (const [name, image] of files) await image.save(join(place, name))
-  const shown = await page.locator(".code pre").textContent()
-  const library = JSON.stringify(pathToFileURL(join(root, "src/index.ts")).href)
-  const program = join(place, "program.mjs")
-  await writeFile(program, shown!.replace('"score-sde"', library))
-  const before = process.cwd()
-  process.chdir(place)
-  try {
-    await import(program)
-  } finally {
-    process.chdir(before)
-  }
+  await runProgram((await page.locator(".code pre").textContent())!, place)
   return await Promise.all(Array.from(names, name => Image.read(join(place, name))))
 }
 
@@ -150,7 +137,7 @@ test("samples; the page stays responsive, and the code that it shows makes the s
   await set("Steps", 8)
   await set("Pictures", 2)
   await page.screenshot({ path: join(screenshots, "blank.png") })
-  const tasks = await taskTimes(async () => {
+  const tasks = await taskTimes(page, async () => {
     await button("Sample").click()
     await finish()
   })
@@ -228,23 +215,147 @@ test("interpolates from one seed to another, with the keyboard alone", async () 
   expectAlike(results.values(), await runShownCode(results.keys()))
 })
 
-test("samples a model from a folder on WebGPU", async () => {
-  const name = "tiny-model"
-  const path = join(folder, name)
-  await writeModel(path, { className: "DDPMPipeline", schedulerClass: "DDPMScheduler" })
+test("goes from control to control with Tab, and keeps the focus through a run", async () => {
   await page.keyboard.press("1")
-  await field("Model").selectOption("folder")
-  await page.locator("#folder").setInputFiles(path)
-  await field("Device").selectOption("webgpu")
-  await field("Sampler").selectOption("own")
   await set("Steps", 2)
   await set("Pictures", 2)
   await button("Sample").click()
   await finish()
+  expect(await page.getByRole("status").textContent()).toBe("Done.")
+  await page.evaluate(() => (document.activeElement as HTMLElement).blur())
+  await page.getByRole("heading", { level: 1 }).click()
+  const order: string[] = []
+  for (let i = 0; i < 20 && order.at(-1) !== "Copy"; i++) {
+    await page.keyboard.press("Tab")
+    order.push(await focused())
+  }
+  expect(order).toEqual([
+    expect.stringMatching("Darkroom|Light table"),
+    "Keys",
+    "Sample",
+    "Model",
+    "Device",
+    "Sampler",
+    "Steps",
+    "Seed",
+    "Another seed",
+    "Pictures",
+    "Sample",
+    "Stop",
+    "Picture 1",
+    "Sample",
+    "Download PNG",
+    "Download all",
+    "Step to look at",
+    "Copy",
+  ])
+
+  // One stop for a group: arrows move inside.
+  await page.getByRole("button", { name: "Picture 1" }).focus()
+  await page.keyboard.press("End")
+  expect(await focused()).toBe("Picture 2")
+  await page.getByRole("radio", { name: "Sample" }).first().focus()
+  await page.keyboard.press("ArrowDown")
+  expect(await focused()).toBe("Inpaint")
+  await page.keyboard.press("ArrowUp")
+
+  // What a run disables gives the focus to the button that stops it, and has it back afterwards.
+  await set("Steps", 2000)
+  await field("Steps").focus()
+  await page.keyboard.press("Control+Enter")
+  await expect.poll(focused).toBe("Stop")
+  await page.keyboard.press("Enter")
+  expect(await outcome()).toBe("Stopped.")
+  await expect.poll(focused).toBe("Steps")
+  await button("Keys").focus()
+  await page.keyboard.press("Enter")
+  expect(await page.getByRole("dialog").isVisible()).toBe(true)
+  await page.keyboard.press("Escape")
+  expect(await page.getByRole("dialog").isVisible()).toBe(false)
+  expect(await focused()).toBe("Keys")
+})
+
+test("tells the way and the evaluations of a sampler that finds its own steps, and no time left", async () => {
+  await page.locator("#sampler").selectOption("ode")
+  await button("Sample").click()
+  await reachStep(/^\d+ %$/)
+  expect(await page.locator(".reading dt").allTextContents()).toEqual([
+    "Way",
+    "Evaluations",
+    "a second",
+    "Noise",
+  ])
+  await page.keyboard.press("Escape")
+  expect(await outcome()).toBe("Stopped.")
+})
+
+test("stays responsive and small through two thousand steps of a model from a folder", async () => {
+  await chooseFolder({ className: "DDPMPipeline", schedulerClass: "DDPMScheduler" })
+  await field("Sampler").selectOption("own")
+  await set("Pictures", 2)
+  const sample = async (steps: number) => {
+    await set("Steps", steps)
+    await button("Sample").click()
+    await finish()
+  }
+  const size = async () => {
+    const protocol = await browser.context.newCDPSession(page)
+    await protocol.send("HeapProfiler.collectGarbage")
+    const { usedSize } = await protocol.send("Runtime.getHeapUsage")
+    await protocol.detach()
+    return usedSize / 2 ** 20
+  }
+  await sample(1000)
+  await page.evaluate(() => {
+    const steps = { told: 0, from: performance.now() }
+    Object.assign(globalThis, { steps })
+    const count = (event: MessageEvent) => (steps.told += Number(event.data.kind === "step"))
+    ;(globalThis as unknown as { engine: Worker }).engine.addEventListener("message", count)
+  })
+  const before = await size()
+  const tasks = await taskTimes(page, () => sample(1000))
+  expect(tasks.filter(time => time > 100)).toEqual([])
+  const [told, seconds] = await page.evaluate(() => {
+    const { told, from } = (globalThis as unknown as { steps: { told: number; from: number } }).steps
+    return [told, (performance.now() - from) / 1000] as const
+  })
+  expect(told).toBeGreaterThan(1)
+  // Thirty pictures a second and thirty readings between them.
+  expect(told).toBeLessThanOrEqual(60 * seconds + 2)
+  expect((await size()) - before).toBeLessThan(4)
   const results = await downloads("Download all", 2)
-  expectAlike(results.values(), await runShownCode(results.keys(), new Map(), [name]))
-  await field("Model").selectOption("shipped")
+  expect(results.size).toBe(2)
+})
+
+test("samples on WebGPU; a device that is lost gives way to the next, or is told", async () => {
+  const wasm = await page.evaluate(() => document.querySelector(".aside")!.textContent)
+  expect(wasm).toBe("DDPM on WebAssembly")
+  await field("Device").selectOption("auto")
+  await set("Steps", 2)
+  await button("Sample").click()
+  await finish()
+  expect(await page.locator(".aside").first().textContent()).toBe("DDPM on WebGPU")
+  const results = await downloads("Download all", 2)
+  expectAlike(results.values(), await runShownCode(results.keys(), new Map(), ["tiny-model"]))
+
+  const lose = async () => {
+    await set("Steps", 1000)
+    await button("Sample").click()
+    await reachStep(/^[1-9]\d*\/1000$/)
+    await browser.crashGpu()
+    return await outcome()
+  }
+  expect(await lose()).toMatch(/^Done.*WebGPU was lost on the way/)
+  expect(await page.locator(".aside").first().textContent()).toBe("DDPM on WebAssembly")
+  await page.screenshot({ path: join(screenshots, "lost.png") })
+  await field("Device").selectOption("webgpu")
+  expect(await lose()).toMatch(/went away\. Start again/)
+  await page.screenshot({ path: join(screenshots, "failed.png") })
   await field("Device").selectOption("wasm")
+  await set("Steps", 2)
+  await button("Sample").click()
+  await finish()
+  await field("Model").selectOption("shipped")
 })
 
 test("stops between two steps", async () => {
@@ -258,11 +369,51 @@ test("stops between two steps", async () => {
 })
 
 test("tells what went wrong, and the next step", async () => {
+  const attempt = async () => {
+    await button("Sample").click()
+    return await outcome()
+  }
+  await field("Model").selectOption("folder")
+  expect(await notice().textContent()).toBe("Choose the model’s folder.")
+  expect(await button("Sample").isDisabled()).toBe(true)
+  const empty = join(folder, "no-model")
+  await mkdir(empty)
+  await writeFile(join(empty, "README.md"), "Nothing to load.")
+  await page.locator("#folder").setInputFiles(empty)
+  expect(await attempt()).toMatch(/no model_index\.json.*Choose a model in Diffusers’ layout/)
+
   await field("Model").selectOption("hub")
   await field("Hub id").fill("no model/at all")
   await field("Hub id").blur()
-  await button("Sample").click()
-  expect(await outcome()).toContain('An id has the form "owner/name"')
+  expect(await attempt()).toContain('An id has the form "owner/name"')
+  await field("Hub id").fill("org/tiny")
+  await field("Hub id").blur()
+  await browser.context.route(hubPages, route => route.abort("internetdisconnected"))
+  expect(await attempt()).toMatch(/could not be reached.*Check the connection/)
+  expect(await page.getByRole("status").textContent()).toMatch(/^Failed\. .*Check the connection/)
+  await browser.context.unroute(hubPages)
+
+  const weights = { "diffusion_pytorch_model.safetensors": await formulaSafetensors() }
+  await using hub = await startHubServer({
+    repos: { "org/tiny": { files: { ...flatModelFiles, ...weights } } },
+  })
+  await routeHub(browser.context, hub)
+  await field("Hub id").fill("org/missing")
+  await field("Hub id").blur()
+  expect(await attempt()).toMatch(/shows no model org\/missing.*Check the id/)
+  await page.screenshot({ path: join(screenshots, "missing.png") })
+  await field("Hub id").fill("org/tiny")
+  await field("Hub id").blur()
+  const protocol = await browser.context.newCDPSession(page)
+  const origin = new URL(page.url()).origin
+  await protocol.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 })
+  expect(await attempt()).toMatch(/browser.*Delete stored models/)
+  await protocol.send("Storage.overrideQuotaForOrigin", { origin })
+  await protocol.detach()
+  expect(await attempt()).toMatch(/^Done/)
+  await button("Delete stored models").click()
+  await expect.poll(() => button("Delete stored models").isDisabled()).toBe(true)
+  await browser.context.unroute(hubPages)
   await field("Model").selectOption("shipped")
 })
 
@@ -282,6 +433,16 @@ test.each(["light", "dark"] as const)("fits a phone, %s", async colorScheme => {
   const width = () => page.evaluate(() => document.documentElement.scrollWidth)
   await expect.poll(width, { timeout: 60_000 }).toBe(360)
   await page.screenshot({ path: join(screenshots, `phone-${colorScheme}.png`), fullPage: true })
+  // What fingers are to hit; a radio button is as large as its label.
+  const small = await page.evaluate(() =>
+    [...document.querySelectorAll("button, select, input:not([type=radio]), .modes label, .switch label")]
+      .map(element => ({
+        name: element.textContent || element.id,
+        ...element.getBoundingClientRect().toJSON(),
+      }))
+      .filter(({ width, height }) => width > 0 && (width < 44 || height < 44)),
+  )
+  expect(small).toEqual([])
 })
 
 test("no error went uncaught", () => {

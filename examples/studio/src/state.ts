@@ -123,13 +123,28 @@ export function chooseSampler(sampler: Settings["sampler"]): void {
   change(steps ? { sampler, steps } : { sampler })
 }
 
+/** Where the model is to come from. */
+export function chooseSource(from: ModelSource): void {
+  source.value = from
+  notice.value = undefined
+}
+
+// What was chosen before a mode that has a sampler of its own.
+let setAside: Pick<Settings, "sampler" | "steps"> | undefined
+
 export function chooseMode(mode: Mode): void {
   const { count } = settings.value
   change({ mode, count: mode === "interpolate" ? Math.max(count, 2) : count })
   notice.value = undefined
   const fitting = samplersFor(mode)
-  const { sampler } = settings.value
-  if (fitting.every(({ name }) => name !== sampler)) chooseSampler(fitting[0]!.name)
+  const { sampler, steps } = settings.value
+  if (fitting.every(({ name }) => name !== sampler)) {
+    setAside = { sampler, steps }
+    chooseSampler(fitting[0]!.name)
+  } else if (!edits(mode) && setAside) {
+    change(setAside)
+    setAside = undefined
+  }
   if (edits(mode) && original.value === undefined) editSelected()
 }
 

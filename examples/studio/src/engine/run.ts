@@ -35,7 +35,7 @@ function make(
   pipe: DiffusionPipeline,
   { mode, sampler, seed, seedTo, count }: Settings,
   edit: Edit | undefined,
-  options: SamplingOptions,
+  options: Pick<SamplingOptions, "numInferenceSteps" | "signal" | "callbackOnStepEnd" | "onProgress">,
 ) {
   switch (mode) {
     case "sample":

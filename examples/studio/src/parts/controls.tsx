@@ -3,7 +3,17 @@ import type { Device } from "score-sde"
 import { rollSeed } from "../commands.ts"
 import type { ModelSource } from "../engine/protocol.ts"
 import { type Mode, type Sampler, samplerFacts, samplersFor } from "../settings.ts"
-import { busy, change, chooseMode, chooseSampler, device, model, settings, source } from "../state.ts"
+import {
+  busy,
+  change,
+  chooseMode,
+  chooseSampler,
+  chooseSource,
+  device,
+  model,
+  settings,
+  source,
+} from "../state.ts"
 import { deviceName } from "../text.ts"
 
 const modes: readonly { readonly mode: Mode; readonly label: string }[] = [
@@ -54,9 +64,9 @@ function Field({ label, id, children }: { label: string; id: string; children: C
 function ModelFields() {
   const chosen = source.value
   const choose = (kind: string) => {
-    if (kind === "shipped") source.value = { kind: "shipped" }
-    if (kind === "hub") source.value = { kind: "hub", id: "google/ddpm-cifar10-32" }
-    if (kind === "folder") source.value = { kind: "folder", name: "", files: [] }
+    if (kind === "shipped") chooseSource({ kind: "shipped" })
+    if (kind === "hub") chooseSource({ kind: "hub", id: "google/ddpm-cifar10-32" })
+    if (kind === "folder") chooseSource({ kind: "folder", name: "", files: [] })
   }
   return (
     <>
@@ -76,7 +86,7 @@ function ModelFields() {
             autocomplete="off"
             autocapitalize="off"
             onChange={event => {
-              source.value = { kind: "hub", id: event.currentTarget.value.trim() }
+              chooseSource({ kind: "hub", id: event.currentTarget.value.trim() })
             }}
           />
         </Field>
@@ -118,8 +128,7 @@ function FolderField({ chosen }: { chosen: Extract<ModelSource, { kind: "folder"
               path: file.webkitRelativePath || file.name,
               file,
             }))
-            if (files.length > 0)
-              source.value = { kind: "folder", name: files[0]!.path.split("/")[0]!, files }
+            if (files.length > 0) chooseSource({ kind: "folder", name: files[0]!.path.split("/")[0]!, files })
           }}
         />
         <span class="quiet">{chosen.name || "Choose …"}</span>

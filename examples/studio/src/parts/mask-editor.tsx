@@ -135,7 +135,7 @@ function Brush({ width, height }: Size) {
   const stroke = useRef<{ readonly fill: number; x: number; y: number } | undefined>(undefined)
 
   useSignalEffect(() => {
-    const context = canvas.current!.getContext("2d")!
+    const context = canvas.current?.getContext("2d")
     const image = new ImageData(width, height)
     const pixels = new Uint32Array(image.data.buffer)
     const painted = mask.value
@@ -145,7 +145,7 @@ function Brush({ width, height }: Size) {
       for (const i of cellsAround(cursor.value, { width, height }))
         pixels[i] = painted[i] ? 0xff8fa8ff : 0x902a4dff
     }
-    context.putImageData(image, 0, 0)
+    context?.putImageData(image, 0, 0)
   })
 
   const cellAt = (event: PointerEvent) => {

@@ -15,7 +15,7 @@ export function PictureCanvas({ frame, index }: Props) {
     () =>
       effect(() => {
         const found = frame()
-        if (found && index < found.count) draw(canvas.current!, found, index)
+        if (canvas.current && found && index < found.count) draw(canvas.current, found, index)
       }),
     [frame, index],
   )

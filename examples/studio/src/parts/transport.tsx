@@ -1,5 +1,6 @@
+import { effect } from "@preact/signals"
 import type { ComponentChildren } from "preact"
-import { useLayoutEffect, useRef } from "preact/hooks"
+import { useEffect, useRef } from "preact/hooks"
 import { isAdaptive, type Mode } from "../settings.ts"
 import {
   busy,
@@ -27,7 +28,7 @@ const verbs: { readonly [M in Mode]: string } = {
 export function Transport() {
   const running = busy.value
   const stop = useRef<HTMLButtonElement>(null)
-  useFocusKept(running, stop)
+  useFocusKept(stop)
   return (
     <section class="transport" aria-label="Progress">
       <div class="buttons">
@@ -48,8 +49,7 @@ export function Transport() {
           ref={stop}
           type="button"
           class="halt"
-          disabled={!running}
-          aria-disabled={work.value.kind === "stopping"}
+          aria-disabled={!running || work.value.kind === "stopping"}
           onClick={halt}
         >
           {work.value.kind === "stopping" ? "Stopping" : "Stop"}
@@ -71,19 +71,28 @@ function motion(): ScrollBehavior {
   return matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth"
 }
 
-/** While it runs, what had the focus may be disabled: the button that stops has it then, and gives it back. */
-function useFocusKept(running: boolean, stop: { readonly current: HTMLElement | null }): void {
-  const before = useRef<HTMLElement>(undefined)
-  useLayoutEffect(() => {
-    const focused = document.activeElement
-    if (running && focused instanceof HTMLElement && focused.matches(":disabled")) {
-      before.current = focused
-      stop.current?.focus()
-    } else if (!running && before.current) {
-      if (focused === stop.current || focused === document.body) before.current.focus()
-      before.current = undefined
-    }
-  }, [running, stop])
+// What can be disabled during a run.
+const pausing = ".controls *, .go, .tools *, .device *"
+
+/**
+ * What has the focus when a run begins may be disabled by it: the button that stops has the focus then, and gives it
+ * back. So that button is never disabled itself.
+ */
+function useFocusKept(stop: { readonly current: HTMLElement | null }): void {
+  useEffect(() => {
+    let last: HTMLElement | undefined
+    return effect(() => {
+      const focused = document.activeElement
+      if (busy.value) {
+        last = focused instanceof HTMLElement && focused.matches(pausing) ? focused : undefined
+        if (last) stop.current?.focus()
+      } else if (last && focused === stop.current) {
+        const before = last
+        // Once it has been drawn, and can take the focus again.
+        setTimeout(() => before.focus())
+      }
+    })
+  }, [stop])
 }
 
 function Readings() {
