@@ -1,5 +1,5 @@
 import { checkSameShape } from "../schedulers/checks.ts"
-import type { Tensor } from "../tensor.ts"
+import { checkTensor, type Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
 import type { ScoreDivergence } from "./divergence.ts"
 import { SdeError } from "./errors.ts"
@@ -12,7 +12,7 @@ export type Evaluation = (x: Tensor<"float32">, levels: Float32Array) => Promise
  * The same function, which throws when its output has another shape than x, or holds NaN or infinities.
  *
  * @param place - Where sampling stands, given the sample's time or noise level; the end of the error's sentence.
- * @throws InputError `SHAPE_MISMATCH`; SdeError `NOT_FINITE`
+ * @throws InputError `INVALID_ARGUMENT` where it is no tensor, `SHAPE_MISMATCH`; SdeError `NOT_FINITE`
  */
 export function checkedOutput(evaluate: Evaluation, place: (level: number) => string): Evaluation {
   return async (x, levels) => {
@@ -56,6 +56,7 @@ function requireSound(
   levels: Float32Array,
   place: (level: number) => string,
 ): void {
+  checkTensor("The network's output", output)
   checkSameShape("The network's output", output, "its input", x)
   const index = firstNonFinite(output.data)
   if (index < 0) return

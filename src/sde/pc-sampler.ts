@@ -4,6 +4,7 @@ import { linspace } from "../schedulers/float32.ts"
 import type { Tensor } from "../tensor.ts"
 import { times } from "./batch.ts"
 import { describeTime } from "./checked-output.ts"
+import { checkedUpdate } from "./checked-update.ts"
 import { type Corrector, type CorrectorName, resolveCorrector } from "./correctors.ts"
 import { type Predictor, type PredictorName, resolvePredictor, type Update } from "./predictors.ts"
 import { type SamplerOptions, SamplerRun, type Samples } from "./sampler-run.ts"
@@ -58,6 +59,7 @@ export async function predictorCorrector(
   const { eps = sde.samplingEps, predictor: chosen = "reverse_diffusion" } = options
   const predictor = resolvePredictor(chosen, sde, probabilityFlow)
   const corrector = resolveCorrector(options.corrector ?? "none", sde)
+  const [predictorName, correctorName] = [named("predictor", chosen), named("corrector", options.corrector)]
   if (!(snr > 0)) throw new InputError("INVALID_ARGUMENT", `snr is ${snr}, but must be greater than 0.`)
   checkCount("nStepsEach", nStepsEach, 1, 1_000_000)
   checkEps(eps, sde)
@@ -71,19 +73,18 @@ export async function predictorCorrector(
   let mean = x
   for (const time of linspace(sde.T, eps, sde.N)) {
     const t = times(x, time)
-    ;({ x } = afterUpdate(
-      await corrector.update(x, t, { sde, score, snr, nSteps: nStepsEach, generator }),
-      t,
-      run,
-    ))
-    ;({ x, mean } = afterUpdate(
-      await predictor.update(x, t, { sde, score, probabilityFlow, generator }),
-      t,
-      run,
-    ))
+    const corrected = await corrector.update(x, t, { sde, score, snr, nSteps: nStepsEach, generator })
+    ;({ x } = afterUpdate(checkedUpdate(correctorName, corrected, x), t, run))
+    const predicted = await predictor.update(x, t, { sde, score, probabilityFlow, generator })
+    ;({ x, mean } = afterUpdate(checkedUpdate(predictorName, predicted, x), t, run))
     x = await run.endStep(time, x, mean)
   }
   return { x: denoise ? mean : x, nfe: run.nfe }
+}
+
+/** What errors call a predictor or a corrector. */
+function named(kind: string, chosen: unknown): string {
+  return typeof chosen === "string" ? `the ${kind} ${chosen}` : `the ${kind}`
 }
 
 /** @throws InputError `INVALID_ARGUMENT` when `eps` is not between the ends of time. */

@@ -219,10 +219,47 @@ describe("bad input", () => {
     )
   })
 
-  test("a score of another shape", async () => {
+  test("a score of another shape, or none", async () => {
     await expect(sample({ score: async () => formula(() => 0, [2, 3]) })).rejects.toThrow(
       "The network's output has the shape [2, 3], but its input has [2, 3, 4, 4].",
     )
+    await expect(sample({ score: async () => undefined as never })).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "The network's output is undefined, but must be a tensor { dtype, shape, data }.",
+    })
+  })
+
+  registerCorrector("test_silent", { update: async () => undefined as never })
+
+  test.each<[string, string, Partial<PcSamplerOptions>]>([
+    [
+      "The update that the corrector test_silent returned is undefined, but must be an object { x, mean }.",
+      "INVALID_ARGUMENT",
+      { corrector: "test_silent" },
+    ],
+    [
+      "The update that the predictor returned is null, but must be an object { x, mean }.",
+      "INVALID_ARGUMENT",
+      { predictor: { update: async () => null as never } },
+    ],
+    [
+      "The x that the corrector returned is undefined, but must be a tensor { dtype, shape, data }.",
+      "INVALID_ARGUMENT",
+      { corrector: { update: async mean => ({ mean }) as never } },
+    ],
+    [
+      "The mean that the predictor returned is undefined, but must be a tensor { dtype, shape, data }.",
+      "INVALID_ARGUMENT",
+      { predictor: { update: async x => ({ x }) as never } },
+    ],
+    [
+      "The x that the predictor returned has the shape [2, 3], but the sample has [2, 3, 4, 4].",
+      "SHAPE_MISMATCH",
+      { predictor: { update: async mean => ({ x: formula(() => 0, [2, 3]), mean }) } },
+    ],
+  ])("%s", async (message, code, options) => {
+    const refused = { name: "InputError", code, message: expect.stringContaining(message) }
+    await expect(sample(options)).rejects.toMatchObject(refused)
   })
 })
 
