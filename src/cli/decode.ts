@@ -86,10 +86,10 @@ async function decodeInto(
     await interruptible(
       context,
       async () => {
-        for (const { first, count: size } of batchRanges(count, options, [height, width])) {
-          const onProgress = progress.handler(first / count, size / count)
-          const settings = { ...flowOptions(options, context), batchSize: size, denoise, onProgress }
-          const part = takeRows(latents, first, size)
+        for (const batch of batchRanges(count, options, [height, width])) {
+          const onProgress = progress.handler(batch.first / count, batch.count / count)
+          const settings = { ...flowOptions(options, batch, context), denoise, onProgress }
+          const part = takeRows(latents, batch.first, batch.count)
           await output.add((await pipe.decode(part, { ...settings, outputType: "pt" })).images)
         }
       },

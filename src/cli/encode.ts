@@ -50,10 +50,10 @@ export async function encodeFiles(
   await interruptible(
     context,
     async () => {
-      for (const { first, count: size } of batchRanges(count, options, [shape[1], shape[2]])) {
-        const onProgress = progress.handler(first / count, size / count)
-        const settings = { ...flowOptions(options, context), batchSize: size, onProgress }
-        parts.push((await pipe.encode(takeRows(images, first, size), settings)).latents)
+      for (const batch of batchRanges(count, options, [shape[1], shape[2]])) {
+        const onProgress = progress.handler(batch.first / count, batch.count / count)
+        const settings = { ...flowOptions(options, batch, context), onProgress }
+        parts.push((await pipe.encode(takeRows(images, batch.first, batch.count), settings)).latents)
       }
     },
     () => `Not all of ${countOf(count, "picture")} were encoded, and nothing is written.`,

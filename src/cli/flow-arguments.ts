@@ -2,6 +2,7 @@ import { AbortError } from "../errors.ts"
 import { comfortableBatch } from "../pipelines/batches.ts"
 import { DiffusionPipeline } from "../pipelines/diffusion-pipeline.ts"
 import type { FlowOptions } from "../pipelines/flow-operations.ts"
+import { perSample } from "../schedulers/checks.ts"
 import type { CommandContext } from "./context.ts"
 import { loadModel } from "./load-model.ts"
 import { type ComputationArguments, loadingOptions, type RepoArguments } from "./model-options.ts"
@@ -13,14 +14,25 @@ export interface FlowArguments extends RepoArguments, ComputationArguments {
   readonly atol?: number
   readonly eps?: number
   readonly stepSize?: "batch" | "sample"
+  /** Of all pictures, or of each. */
+  readonly classLabel?: number | readonly number[]
 }
 
-/** The same as options of a pipeline's methods. */
+/** Pictures that are worked on together. */
+interface FlowBatch {
+  /** Index of the first. */
+  readonly first: number
+  readonly count: number
+  readonly classLabels: readonly number[] | undefined
+}
+
+/** The same as options of a pipeline's methods, for a batch. */
 export function flowOptions(
   { rtol, atol, eps, stepSize }: FlowArguments,
+  { count, classLabels }: FlowBatch,
   { signal }: CommandContext,
 ): FlowOptions {
-  return { rtol, atol, eps, stepSize, signal }
+  return { rtol, atol, eps, stepSize, batchSize: count, classLabels, signal }
 }
 
 /** Loads the pipeline that the command is about. */
@@ -34,14 +46,22 @@ export function loadPipeline(
   )
 }
 
-/** The batches of `count` pictures. */
+/**
+ * The batches of `count` pictures.
+ *
+ * @throws InputError `SHAPE_MISMATCH` where there are neither one label nor `count` of them
+ */
 export function* batchRanges(
   count: number,
-  { batchSize }: FlowArguments,
+  { batchSize, classLabel }: FlowArguments,
   size: readonly [number, number],
-): Generator<{ readonly first: number; readonly count: number }> {
+): Generator<FlowBatch> {
+  const labels = classLabel === undefined ? undefined : perSample("--class-label", classLabel, count)
   const most = batchSize ?? comfortableBatch(size)
-  for (let first = 0; first < count; first += most) yield { first, count: Math.min(most, count - first) }
+  for (let first = 0; first < count; first += most) {
+    const end = Math.min(first + most, count)
+    yield { first, count: end - first, classLabels: labels?.slice(first, end) }
+  }
 }
 
 /** Does work that Ctrl-C may end, of which it then says what is left. */

@@ -67,8 +67,7 @@ export async function measure(
     async () => {
       for (const batch of batchRanges(count, options, [shape[1], shape[2]])) {
         const result = await pipe.likelihood(takeRows(images, batch.first, batch.count), {
-          ...flowOptions(options, context),
-          batchSize: batch.count,
+          ...flowOptions(options, batch, context),
           probe: probe ? takeRows(probe, batch.first, batch.count) : options.probeType,
           probes,
           dequantize,

@@ -10,6 +10,11 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
+/** A parser of an option with several values. */
+export function several<T>(parse: (text: string) => T): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => [...before, parse(text)]
+}
+
 /** A finite number. */
 export function number(text: string): number {
   const value = Number(text)

@@ -4,7 +4,7 @@ import packageJson from "../../package.json" with { type: "json" }
 import type { CommandContext, GeneralOptions } from "./context.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { addGuidanceOptions } from "./guidance-options.ts"
-import { deviceNames, fileName, number, seedNumber, wholeNumber } from "./option-values.ts"
+import { deviceNames, fileName, number, seedNumber, several, wholeNumber } from "./option-values.ts"
 import { reportError } from "./report-error.ts"
 import { addPcOptions, addSamplerOptions } from "./sampler-options.ts"
 
@@ -252,6 +252,7 @@ function addLikelihood(program: Command): void {
       "also write the arrays bits_per_dim, latents and standard_error",
       fileName(".npz"),
     )
+  addClassLabels(command)
   addFlowOptions(command, "1e-5")
   addModelOptions(command)
   command
@@ -280,6 +281,7 @@ function addEncode(program: Command): void {
     .addOption(batchSizeOption())
     .optionsGroup("Output:")
     .requiredOption("-o, --out <file>", "where the latents [N, C, H, W] go", fileName(".npy", ".npz"))
+  addClassLabels(command)
   addFlowOptions(command)
   addModelOptions(command)
   command
@@ -308,6 +310,7 @@ function addDecode(program: Command): void {
     .addOption(batchSizeOption())
     .option("--denoise", "remove the noise that is left at --eps")
   addPictureOutput(command)
+  addClassLabels(command)
   addFlowOptions(command)
   addModelOptions(command)
   command
@@ -336,6 +339,9 @@ function addInterpolate(program: Command): void {
     .addOption(batchSizeOption())
     .option("--denoise", "remove the noise that is left at --eps")
   addPictureOutput(command)
+  command
+    .optionsGroup("Class:")
+    .option("--class-label <k>", "the class of all pictures, for a class-conditional model", wholeNumber(0))
   addFlowOptions(command)
   addModelOptions(command)
   command
@@ -363,6 +369,16 @@ function addPictureOutput(command: Command): void {
     )
     .option("--grid", "lay all pictures out in one file; in a folder that is grid.png")
     .option("--out-npz <file>", "also write the array `images` [N, H, W, C], in [0, 1]", fileName(".npz"))
+}
+
+function addClassLabels(command: Command): void {
+  command
+    .optionsGroup("Class:")
+    .option(
+      "--class-label <k...>",
+      "for a class-conditional model: the class of all pictures, from 0, or one for each",
+      several(wholeNumber(0)),
+    )
 }
 
 function addFlowOptions(command: Command, eps = "the SDE's"): void {

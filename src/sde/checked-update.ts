@@ -15,7 +15,9 @@ export function checkedUpdate(whose: string, update: Update, x: Tensor<"float32"
     throw new InputError(
       "INVALID_ARGUMENT",
       `The update that ${whose} returned is ${describeValue(update)}, but must be an object { x, mean }.`,
-      { hint: "Both are tensors of the sample's shape: the new sample, and the same without its last noise." },
+      {
+        hint: "Both are tensors of the sample's shape: the new sample, and the same without its last noise.",
+      },
     )
   }
   for (const name of ["x", "mean"] as const) {

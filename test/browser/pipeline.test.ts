@@ -10,13 +10,7 @@ import {
   type PipelineOptions,
 } from "../../src/index.ts"
 import { type HubServer, type RepoSpec, startHubServer } from "../hub-server/hub-server.ts"
-import {
-  formulaSafetensors,
-  plainConfig,
-  plainJson,
-  temporaryFolder,
-  writeModel,
-} from "../pipelines/tiny-model.ts"
+import { networkFiles, temporaryFolder, writeModel } from "../pipelines/tiny-model.ts"
 import { type Chromium, startChromium } from "./chromium.ts"
 import { openPage, type ProgramPage } from "./open-page.ts"
 import { type Site, startSite } from "./site.ts"
@@ -77,15 +71,8 @@ beforeAll(async () => {
   ])
   for (const id of linearIds) {
     const { network, ...pipeline } = linear[id]
-    const config = { ...plainConfig, ...network }
     const path = join(folder.path, id)
-    await writeModel(path, pipeline, {
-      "unet/config.json": {
-        ...plainJson,
-        ...("timeEmbeddingType" in network && { time_embedding_type: network.timeEmbeddingType }),
-      },
-      "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors(config),
-    })
+    await writeModel(path, pipeline, await networkFiles(network))
     folders.set(id, path)
   }
   const repos: Record<string, RepoSpec> = {}

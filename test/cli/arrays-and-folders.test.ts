@@ -9,7 +9,7 @@ import { UNet2DModel } from "../../src/models/unet2d/model.ts"
 import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
 import { type Tensor, tensor } from "../../src/tensor.ts"
 import { hideHubEnvironment } from "../hub/hub-fixtures.ts"
-import { formulaSafetensors, plainConfig, plainJson, writeModel } from "../pipelines/tiny-model.ts"
+import { networkFiles, writeModel } from "../pipelines/tiny-model.ts"
 import { captured } from "./captured.ts"
 import { sharedFolder } from "./run-program.ts"
 
@@ -24,13 +24,7 @@ const classes = place("classes")
 beforeAll(async () => {
   const pipeline = { className: "DDPMPipeline", schedulerClass: "DDPMScheduler" }
   await writeModel(model, pipeline)
-  await writeModel(classes, pipeline, {
-    "unet/config.json": { ...plainJson, num_class_embeds: 4 },
-    "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors({
-      ...plainConfig,
-      numClassEmbeds: 4,
-    }),
-  })
+  await writeModel(classes, pipeline, await networkFiles({ numClassEmbeds: 4 }))
 })
 
 describe("arrays", () => {

@@ -3,24 +3,22 @@ import type { UNet2DConfig } from "../../src/models/unet2d/config.ts"
 import { takeRows } from "../../src/pipelines/batches.ts"
 import { DDIMPipeline } from "../../src/pipelines/ddim.ts"
 import { ScoreSdeInpaintPipeline } from "../../src/pipelines/inpaint.ts"
+import { KarrasVePipeline } from "../../src/pipelines/karras-ve.ts"
+import { ScoreSdeVpPipeline } from "../../src/pipelines/score-sde-vp.ts"
 import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
+import { KarrasVeScheduler } from "../../src/schedulers/karras-ve.ts"
+import { ScoreSdeVpScheduler } from "../../src/schedulers/score-sde-vp.ts"
 import type { Tensor } from "../../src/tensor.ts"
-import { formulaSafetensors, plainConfig, plainJson, temporaryFolder, writeModel } from "./tiny-model.ts"
+import { networkFiles, temporaryFolder, writeModel } from "./tiny-model.ts"
 
 const folders: AsyncDisposable[] = []
 
 /** A pipeline with the plain network, changed so. */
-async function pipeline(json: object, values: Partial<UNet2DConfig>): Promise<DDIMPipeline> {
+async function pipeline(changes: Partial<UNet2DConfig>): Promise<DDIMPipeline> {
   const folder = await temporaryFolder()
   folders.push(folder)
-  await writeModel(
-    folder.path,
-    { className: "DDIMPipeline", schedulerClass: "DDIMScheduler" },
-    {
-      "unet/config.json": { ...plainJson, ...json },
-      "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors({ ...plainConfig, ...values }),
-    },
-  )
+  const classes = { className: "DDIMPipeline", schedulerClass: "DDIMScheduler" }
+  await writeModel(folder.path, classes, await networkFiles(changes))
   return await DDIMPipeline.fromPretrained(folder.path, { worker: false, threads: 1 })
 }
 
@@ -28,9 +26,9 @@ let pipe: DDIMPipeline
 let plain: DDIMPipeline
 let identity: DDIMPipeline
 beforeAll(async () => {
-  pipe = await pipeline({ num_class_embeds: 3 }, { numClassEmbeds: 3 })
-  plain = await pipeline({}, {})
-  identity = await pipeline({ class_embed_type: "identity" }, { classEmbedType: "identity" })
+  pipe = await pipeline({ numClassEmbeds: 3 })
+  plain = await pipeline({})
+  identity = await pipeline({ classEmbedType: "identity" })
 })
 afterAll(() => Promise.all([pipe, plain, identity, ...folders].map(one => one[Symbol.asyncDispose]())))
 
@@ -73,6 +71,27 @@ describe("each picture has its own class", () => {
     await expectOwnClasses(async (options, i) => {
       const noise = row(latents, i)
       return (await pipe({ ...settings, ...steps, ...options, latents: noise, outputType: "pt" })).images
+    })
+  })
+
+  it.each<[string, (unet: DDIMPipeline["unet"]) => KarrasVePipeline | ScoreSdeVpPipeline]>([
+    // Of so little noise that pictures are more than black and white.
+    [
+      "VP",
+      unet =>
+        new ScoreSdeVpPipeline({ unet, scheduler: new ScoreSdeVpScheduler({ betaMin: 1e-3, betaMax: 0.5 }) }),
+    ],
+    ["Karras", unet => new KarrasVePipeline({ unet, scheduler: new KarrasVeScheduler({ sigmaMax: 0.5 }) })],
+  ])("in the loop of %s", async (_, made) => {
+    const own = made(pipe.unet)
+    await expectOwnClasses(async (options, i) => {
+      const generator = (i === undefined ? [0, 1] : [i]).map(seed => new PhiloxGenerator(seed))
+      const batchSize = generator.length
+      const settings = { ...options, batchSize, generator, numInferenceSteps: 3, outputType: "pt" } as const
+      const { images } = await own(settings)
+      const within = images.data.filter(value => value > 0 && value < 1)
+      expect(within.length / images.data.length).toBeGreaterThan(0.4)
+      return images
     })
   })
 

@@ -11,7 +11,7 @@ import { ScoreSdeVeScheduler } from "../../src/schedulers/score-sde-ve.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import fixture from "../fixtures/pipelines/pipelines.json" with { type: "json" }
 import { camelCase } from "../models/score-sde/case.ts"
-import { formulaSafetensors, plainConfig, plainJson, temporaryFolder, writeModel } from "./tiny-model.ts"
+import { networkFiles, temporaryFolder, writeModel } from "./tiny-model.ts"
 
 const shippedModel = "models/ncsnpp-emoji-32"
 const schedulers = {
@@ -51,17 +51,8 @@ describe("pictures equal to Diffusers'", () => {
     async ({ pipeline, network, scheduler, steps, seeds, batch, options, ...expected }) => {
       await using folder = await temporaryFolder()
       const schedulerClass = schedulers[pipeline as keyof typeof schedulers]
-      await writeModel(
-        folder.path,
-        { className: pipeline, schedulerClass, scheduler },
-        {
-          "unet/config.json": { ...plainJson, ...network },
-          "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors({
-            ...plainConfig,
-            ...camelCase(network),
-          }),
-        },
-      )
+      const classes = { className: pipeline, schedulerClass, scheduler }
+      await writeModel(folder.path, classes, await networkFiles(camelCase(network)))
       await using pipe = await DiffusionPipeline.fromPretrained(folder.path, { worker: false })
       expect(pipe.constructor.name).toBe(pipeline)
       const { images, nfe } = await pipe({

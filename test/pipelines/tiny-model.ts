@@ -56,6 +56,15 @@ export async function formulaSafetensors(values: Partial<UNet2DConfig> = plainCo
   return Buffer.concat(chunks)
 }
 
+/** The files of the plain network with another configuration, for {@link writeModel}. */
+export async function networkFiles(changes: Partial<UNet2DConfig>): Promise<FileContents> {
+  const config = { ...plainConfig, ...changes }
+  return {
+    "unet/config.json": configJson(config),
+    "unet/diffusion_pytorch_model.safetensors": await formulaSafetensors(config),
+  }
+}
+
 /** A new empty folder, and how to remove it. */
 export async function temporaryFolder(): Promise<{ path: string; [Symbol.asyncDispose](): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "score-sde-test-"))
