@@ -3,7 +3,7 @@
     python test/parity/make_models.py FOLDER [--list] [PREFIX …]
 
 Each goes to FOLDER/<name>; with prefixes only the models whose names start so, with --list none. What is there
-already is kept.
+already is kept. All names go to model-names.json beside this program, for those who have no Python.
 FOLDER/models.json lists all: `{ name, kind, unetFolder, variant?, useSafetensors?, case? }`, `kind` being "unet" (a UNet2DModel alone) or
 "pipeline" (with a model_index.json; flat, or in subfolders).
 
@@ -36,6 +36,8 @@ from diffusers import (
 from option_cases import BLOCKS, LENIENT, OPTIONS
 from safetensors.torch import save_file
 
+NAMES = Path(__file__).with_name("model-names.json")
+
 OLD_ATTENTION_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
 # With random weights a picture that starts from σ = 1348 ends far outside of [0, 1]; from this σ it stays inside.
@@ -66,6 +68,7 @@ def main():
     root.mkdir(parents=True, exist_ok=True)
     public = [{key: value for key, value in model.items() if key != "make"} for model in models]
     (root / "models.json").write_text(json.dumps(public, indent=1) + "\n")
+    NAMES.write_text(json.dumps([model["name"] for model in models], indent=2) + "\n")
 
 
 # --- Models -----------------------------------------------------------------------------------------------------

@@ -49,16 +49,25 @@ export interface Picture {
 
 /** The names of all models, whether they have been made or not. */
 export async function modelNames(): Promise<string[]> {
-  await runPython([join(programs, "make_models.py"), models, "--list"])
-  const listed: { name: string }[] = JSON.parse(await readFile(join(models, "models.json"), "utf8"))
-  return [shipped, ...listed.map(model => model.name)]
+  const written: string[] = JSON.parse(await readFile(join(programs, "model-names.json"), "utf8"))
+  return [shipped, ...written]
 }
 
-/** Lets Diffusers make the models and the references of these names that are not there yet. */
+/**
+ * Lets Diffusers make the models and the references of these names that are not there yet.
+ *
+ * @throws Error where make_models.py has other models than the list said.
+ */
 export async function makeReferences(names: readonly string[], full: boolean): Promise<void> {
   const written = names.filter(name => name !== shipped)
   if (written.length > 0) {
+    const listed = await modelNames()
     await runPython([join(programs, "make_models.py"), models, ...written], { echo: true })
+    if ((await modelNames()).join() !== listed.join()) {
+      throw new Error(
+        "make_models.py has other models than model-names.json had, which is renewed: run again.",
+      )
+    }
   }
   await runPython(
     [

@@ -2,6 +2,7 @@
  * Compares this library with Diffusers on PyTorch; `--help` says how.
  */
 import { parseArgs, styleText } from "node:util"
+import { endWithReader } from "../../src/cli/closed-output.ts"
 import type { Check, Finding } from "./check.ts"
 import { withFreshConversions } from "./fresh-conversions.ts"
 import { hubCacheCheck } from "./hub-cache-check.ts"
@@ -16,7 +17,7 @@ const help = `Compares this library with Diffusers on PyTorch's CPU build, which
   npm run parity                         everything but what takes tens of minutes
   npm run parity -- --full               also 50 steps of 1024 × 1024 pixels
   npm run parity -- --only PATTERN       only checks whose names match a regular expression
-  npm run parity -- --list               their names
+  npm run parity -- --list               their names, without Python
 
 Names: "network MODEL", "picture MODEL", "saved MODEL", "fixtures FOLDER", "hub-cache".
 The exit code is 1 when anything differs by more than its limit.`
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
   },
 })
 
+endWithReader()
 if (options.help) console.log(help)
 else process.exitCode = await main()
 
