@@ -1,25 +1,23 @@
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { readNpy, writeNpy } from "../../src/arrays/npy.ts"
 import { readNpz } from "../../src/arrays/npz.ts"
 import { Image } from "../../src/image/image.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
 import type { Tensor } from "../../src/tensor.ts"
-import { gaussianModel } from "../pipelines/gaussian-model.ts"
+import { sharedGaussianModel } from "../pipelines/gaussian-model.ts"
 import { captured } from "./captured.ts"
 import { scoreSde, sharedFolder, shippedModel } from "./run-program.ts"
 
 const folder = await sharedFolder()
 const at = (name: string): string => join(folder, name)
-let model: Awaited<ReturnType<typeof gaussianModel>>
+const model = await sharedGaussianModel()
 beforeAll(async () => {
-  model = await gaussianModel()
   await writeFile(at("x.npy"), writeNpy(pictures))
   for (const [i, image] of Image.fromTensor(pictures).entries()) await image.save(at(`${i}.png`))
 })
-afterAll(() => model[Symbol.asyncDispose]())
 
 const pictures: Tensor<"float32"> = {
   dtype: "float32",
@@ -36,10 +34,10 @@ describe("score-sde likelihood", () => {
     const probe = new PhiloxGenerator(3).randn(pictures.shape)
     await writeFile(at("e.npy"), writeNpy(probe))
     const { code, stdout, stderr } = await captured(
-      ...["likelihood", model.path, "--data", at("x.npy"), "--probe", at("e.npy"), "--seed", "4", "-b", "2"],
+      ...["likelihood", model, "--data", at("x.npy"), "--probe", at("e.npy"), "--seed", "4", "-b", "2"],
     )
     expect(code).toBe(0)
-    await using pipe = await DiffusionPipeline.fromPretrained(model.path, { worker: false })
+    await using pipe = await DiffusionPipeline.fromPretrained(model, { worker: false })
     const expected = await pipe.likelihood(pictures, { probe, seed: 4, batchSize: 2 })
     expect(stdout).toBe([...expected.bitsPerDim].map(bits => `${bits.toFixed(6)}\n`).join(""))
     expect(stderr).toContain("bits/dim over 3 pictures")
@@ -47,14 +45,14 @@ describe("score-sde likelihood", () => {
 
     const files = ["0", "1", "2"].map(name => at(`${name}.png`))
     const same = await captured(
-      ...["likelihood", model.path, "--probe", at("e.npy"), "--seed", "4", "-b", "2", "--data", ...files],
+      ...["likelihood", model, "--probe", at("e.npy"), "--seed", "4", "-b", "2", "--data", ...files],
     )
     expect(same.stdout).toBe(stdout)
   })
 
   it("gives JSON and arrays, with the error over probes", async () => {
     const { code, stdout } = await captured(
-      ...["likelihood", model.path, "--data", at("x.npy"), "--probes", "2", "--probe-type", "gaussian"],
+      ...["likelihood", model, "--data", at("x.npy"), "--probes", "2", "--probe-type", "gaussian"],
       ...["--seed", "0", "--json", "--out", at("result.npz"), "--quiet"],
     )
     expect(code).toBe(0)
@@ -71,14 +69,14 @@ describe("score-sde likelihood", () => {
 
 describe("score-sde encode, decode and interpolate", () => {
   it("lead to latents and back to the pictures", async () => {
-    const encoded = await captured("encode", model.path, "--data", at("x.npy"), "-o", at("z.npy"))
+    const encoded = await captured("encode", model, "--data", at("x.npy"), "-o", at("z.npy"))
     expect(encoded).toMatchObject({ code: 0, stdout: `${at("z.npy")}\n` })
-    await using pipe = await DiffusionPipeline.fromPretrained(model.path, { worker: false })
+    await using pipe = await DiffusionPipeline.fromPretrained(model, { worker: false })
     const { latents } = await pipe.encode(pictures)
     expect(await npy("z.npy")).toEqual(latents)
 
     const decoded = await captured(
-      ...["decode", model.path, "--latents", at("z.npy"), "-o", at("back"), "--out-npz", at("back.npz")],
+      ...["decode", model, "--latents", at("z.npy"), "-o", at("back"), "--out-npz", at("back.npz")],
     )
     expect(decoded).toMatchObject({ code: 0, stdout: `${at("back")}\n${at("back.npz")}\n` })
     expect((await readdir(at("back"))).sort()).toEqual(["0000.png", "0001.png", "0002.png"])
@@ -93,7 +91,7 @@ describe("score-sde encode, decode and interpolate", () => {
 
   it("go from one picture to another, by files or by their latents", async () => {
     const way = await captured(
-      ...["interpolate", model.path, "--data", at("0.png"), at("1.png"), "-n", "5", "-o", at("way")],
+      ...["interpolate", model, "--data", at("0.png"), at("1.png"), "-n", "5", "-o", at("way")],
     )
     expect(way.code).toBe(0)
     expect(await readdir(at("way"))).toHaveLength(5)
@@ -104,7 +102,7 @@ describe("score-sde encode, decode and interpolate", () => {
     const latents = new PhiloxGenerator(0).randn([2, 1, 4, 4])
     await writeFile(at("two.npy"), writeNpy(latents))
     const grid = await captured(
-      ...["interpolate", model.path, "--latents", at("two.npy"), "-n", "3", "--linear", "--grid"],
+      ...["interpolate", model, "--latents", at("two.npy"), "-n", "3", "--linear", "--grid"],
       ...["-o", at("grid.png")],
     )
     expect(grid).toMatchObject({ code: 0, stdout: `${at("grid.png")}\n` })
@@ -114,11 +112,11 @@ describe("score-sde encode, decode and interpolate", () => {
 describe("score-sde sample with another sampler", () => {
   it("makes the library's pictures", async () => {
     const { code } = await captured(
-      ...["sample", model.path, "-n", "2", "--seed", "1", "--sampler", "dpmpp_2m_sde", "--eta", "0.5"],
+      ...["sample", model, "-n", "2", "--seed", "1", "--sampler", "dpmpp_2m_sde", "--eta", "0.5"],
       ...["--steps", "5", "--sigma-max", "20", "-o", at("sampled"), "--out-npz", at("sampled.npz")],
     )
     expect(code).toBe(0)
-    await using pipe = await DiffusionPipeline.fromPretrained(model.path, { worker: false })
+    await using pipe = await DiffusionPipeline.fromPretrained(model, { worker: false })
     const { images } = await pipe({
       ...{ sampler: "dpmpp_2m_sde", eta: 0.5, sigmaMax: 20, numInferenceSteps: 5 },
       ...{ batchSize: 2, generator: new PhiloxGenerator(1), outputType: "np" },
@@ -126,7 +124,7 @@ describe("score-sde sample with another sampler", () => {
     const arrays = await readNpz(await readFile(at("sampled.npz")), "sampled.npz")
     expect(arrays.get("images")!.data).toEqual(images.data)
     const pc = await captured(
-      ...["sample", model.path, "--seed", "1", "--predictor", "ancestral_sampling", "--corrector", "none"],
+      ...["sample", model, "--seed", "1", "--predictor", "ancestral_sampling", "--corrector", "none"],
       ...["--steps", "4", "--denoise", "no", "-o", at("pc.png")],
     )
     expect(pc.code).toBe(0)
@@ -135,7 +133,7 @@ describe("score-sde sample with another sampler", () => {
 })
 
 describe("wrong arguments", () => {
-  const likelihood = (...more: string[]): string[] => ["likelihood", model.path, ...more]
+  const likelihood = (...more: string[]): string[] => ["likelihood", model, ...more]
   it.each<[string, () => string[], string]>([
     ["no data", () => likelihood(), "--data"],
     ["a missing file", () => likelihood("--data", at("none.npy")), "none.npy"],
@@ -151,15 +149,11 @@ describe("wrong arguments", () => {
       "The probe has",
     ],
     ["no number", () => likelihood("--data", at("x.npy"), "--rtol", "small"), "--rtol"],
-    ["one end", () => ["interpolate", model.path, "--data", at("0.png"), "-o", at("no")], "the ends are two"],
-    ["no ends", () => ["interpolate", model.path, "-o", at("no")], "The two ends are missing"],
-    [
-      "a setting of another sampler",
-      () => ["sample", model.path, "--sampler", "ode", "--snr", "1"],
-      "has no snr",
-    ],
-    ["an unknown sampler", () => ["sample", model.path, "--sampler", "euler"], "euler"],
-    ["steps of the ODE", () => ["sample", model.path, "--sampler", "ode", "--strip"], "--strip"],
+    ["one end", () => ["interpolate", model, "--data", at("0.png"), "-o", at("no")], "the ends are two"],
+    ["no ends", () => ["interpolate", model, "-o", at("no")], "The two ends are missing"],
+    ["a setting of another sampler", () => ["sample", model, "--sampler", "ode", "--snr", "1"], "has no snr"],
+    ["an unknown sampler", () => ["sample", model, "--sampler", "euler"], "euler"],
+    ["steps of the ODE", () => ["sample", model, "--sampler", "ode", "--strip"], "--strip"],
   ])("%s", async (_, args, message) => {
     const { code, stdout, stderr } = await captured(...args())
     expect(stdout).toBe("")

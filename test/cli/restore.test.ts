@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { writeNpy } from "../../src/arrays/npy.ts"
 import { readNpz } from "../../src/arrays/npz.ts"
 import { Image } from "../../src/image/image.ts"
@@ -9,7 +9,7 @@ import { ScoreSdeInpaintPipeline } from "../../src/pipelines/inpaint.ts"
 import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import { gradient, plain } from "../image/pictures.ts"
-import { gaussianModel } from "../pipelines/gaussian-model.ts"
+import { sharedGaussianModel } from "../pipelines/gaussian-model.ts"
 import { captured } from "./captured.ts"
 import { scoreSde, sharedFolder, shippedModel } from "./run-program.ts"
 
@@ -18,9 +18,8 @@ const at = (name: string): string => join(folder, name)
 const picture = gradient(4, 4, 1)
 const left = Uint8Array.from({ length: 16 }, (_, i) => (i % 4 < 2 ? 255 : 0))
 const mask = new Image({ width: 4, height: 4, channels: 1, data: left })
-let model: Awaited<ReturnType<typeof gaussianModel>>
+const model = await sharedGaussianModel()
 beforeAll(async () => {
-  model = await gaussianModel()
   await picture.save(at("picture.png"))
   await mask.save(at("mask.png"))
   await plain(4, 4, 99).save(at("other.png"))
@@ -29,7 +28,6 @@ beforeAll(async () => {
   await gradient(2, 2, 1).save(at("small.png"))
   await gradient(32, 32, 1).save(at("grey.png"))
 })
-afterAll(() => model[Symbol.asyncDispose]())
 
 async function imagesOf(name: string): Promise<Tensor> {
   return (await readNpz(await readFile(at(name)), name)).get("images")!
@@ -40,7 +38,7 @@ describe("score-sde inpaint", () => {
 
   it("makes the library's pictures, in batches, of files and of arrays", async () => {
     const { code, stdout, stderr } = await captured(
-      ...["inpaint", model.path, "--image", at("picture.png"), at("other.png"), "--mask", at("mask.png")],
+      ...["inpaint", model, "--image", at("picture.png"), at("other.png"), "--mask", at("mask.png")],
       ...["-n", "2", "-b", "3", ...run, "--out", at("filled"), "--out-npz", at("filled.npz")],
     )
     expect(stderr).toContain("4 pictures of 4 × 4 in")
@@ -48,7 +46,7 @@ describe("score-sde inpaint", () => {
     expect(stdout).toBe(`${at("filled")}\n${at("filled.npz")}\n`)
     const { shape, data } = await imagesOf("filled.npz")
     expect(shape).toEqual([4, 4, 4, 1])
-    await using pipe = await DiffusionPipeline.fromPretrained(model.path, { worker: false })
+    await using pipe = await DiffusionPipeline.fromPretrained(model, { worker: false })
     const inpaint = new ScoreSdeInpaintPipeline(pipe)
     const generator = new PhiloxGenerator(5)
     const settings = { mask, generator, numInferenceSteps: 4, outputType: "np" } as const
@@ -60,7 +58,7 @@ describe("score-sde inpaint", () => {
     for (const [i, byte] of written.data.entries()) if (left[i]) expect(byte).toBe(picture.data[i])
 
     const arrays = await captured(
-      ...["inpaint", model.path, "--image", at("x.npy"), "--mask", at("mask.npy"), "--predictor", "none"],
+      ...["inpaint", model, "--image", at("x.npy"), "--mask", at("mask.npy"), "--predictor", "none"],
       ...[...run, "--out", at("array.png"), "--quiet"],
     )
     expect(arrays).toMatchObject({ code: 0, stdout: `${at("array.png")}\n`, stderr: "" })
@@ -68,7 +66,7 @@ describe("score-sde inpaint", () => {
 
   it("says what doesn't fit, and writes nothing", async () => {
     const inpaint = (...args: string[]) =>
-      captured("inpaint", model.path, ...run, "--out", at("none.png"), "--image", at("picture.png"), ...args)
+      captured("inpaint", model, ...run, "--out", at("none.png"), "--image", at("picture.png"), ...args)
     for (const [args, message] of [
       [[], "There is no mask"],
       [["--mask", at("small.png")], "Mask 0 is 2 × 2, but the model's pictures are 4 × 4"],
@@ -129,19 +127,19 @@ it("score-sde colorize keeps the mean of the channels", async () => {
 
 it("score-sde upscale enlarges to the model's size", async () => {
   const { code } = await captured(
-    ...["upscale", model.path, "--image", at("small.png"), "--steps", "50", "--seed", "1"],
+    ...["upscale", model, "--image", at("small.png"), "--steps", "50", "--seed", "1"],
     ...["--out", at("large.png"), "--out-npz", at("large.npz")],
   )
   expect(code).toBe(0)
   const { shape } = await imagesOf("large.npz")
   expect(shape).toEqual([1, 4, 4, 1])
-  const odd = await captured("upscale", model.path, "--image", at("grey.png"), "--out", at("no.png"))
+  const odd = await captured("upscale", model, "--image", at("grey.png"), "--out", at("no.png"))
   expect(odd).toMatchObject({ code: 2, stderr: expect.stringContaining("32 × 32 pixels") })
 })
 
 it("score-sde sample guides to a class, and says what is missing for that", async () => {
   const sample = (...args: string[]) =>
-    captured("sample", model.path, "--steps", "2", "--out", at("s.png"), ...args)
+    captured("sample", model, "--steps", "2", "--out", at("s.png"), ...args)
   expect(await sample("--class-label", "1")).toMatchObject({
     code: 2,
     stderr: expect.stringContaining("both --classifier and --class-label"),

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import {
   clearCache,
   type DDIMOptions,
@@ -11,22 +11,12 @@ import {
   type PipelineOutput,
   ScoreSdeClassConditionalPipeline,
   ScoreSdeInpaintPipeline,
-  ScoreSdeVePipeline,
   UNet2DModel,
 } from "../../src/index.ts"
-import { gaussianModel } from "./gaussian-model.ts"
+import { sharedGaussianPipeline } from "./gaussian-model.ts"
 import { temporaryFolder, writeModel } from "./tiny-model.ts"
 
-let folder: Awaited<ReturnType<typeof gaussianModel>>
-let pipe: ScoreSdeVePipeline
-beforeAll(async () => {
-  folder = await gaussianModel()
-  pipe = await ScoreSdeVePipeline.fromPretrained(folder.path, { worker: false })
-})
-afterAll(async () => {
-  await pipe.dispose()
-  await folder[Symbol.asyncDispose]()
-})
+const pipe = await sharedGaussianPipeline()
 
 /** What a caller without types gives. */
 const untyped = (options: unknown): never => options as never

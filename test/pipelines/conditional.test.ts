@@ -19,7 +19,7 @@ import { gradient } from "../image/pictures.ts"
 import { ColorizerGenerator, maskOf } from "../sde/golden-runs.ts"
 import { formula } from "../sde/mixture.ts"
 import { goldenModel } from "./formula-network.ts"
-import { gaussian, gaussianModel } from "./gaussian-model.ts"
+import { gaussian, sharedGaussianModel, sharedGaussianPipeline } from "./gaussian-model.ts"
 
 const inline = { worker: false, threads: 1 } as const
 
@@ -79,11 +79,10 @@ describe("score_sde's own runs through the pipelines", () => {
   })
 })
 
-describe("conditional pipelines", () => {
-  let model: Awaited<ReturnType<typeof gaussianModel>>
-  let folder: string
-  let pipe: DiffusionPipeline
-  let inpaint: ScoreSdeInpaintPipeline
+describe("conditional pipelines", async () => {
+  const folder = await sharedGaussianModel()
+  const pipe = await sharedGaussianPipeline(folder)
+  const inpaint = new ScoreSdeInpaintPipeline(pipe)
   // Independent numbers N(0.4, 0.25²), 4 × 4 of one channel.
   const picture = gradient(4, 4, 1)
   const left = Array.from({ length: 16 }, (_, i) => (i % 4 < 2 ? 1 : 0))
@@ -91,16 +90,8 @@ describe("conditional pipelines", () => {
   const settings = { numInferenceSteps: 60, seed: 3, outputType: "pt" } as const
 
   beforeAll(async () => {
-    model = await gaussianModel()
-    folder = model.path
-    pipe = await DiffusionPipeline.fromPretrained(folder, inline)
-    inpaint = new ScoreSdeInpaintPipeline(pipe)
     await picture.save(join(folder, "picture.png"))
     await mask.save(join(folder, "mask.png"))
-  })
-  afterAll(async () => {
-    await pipe.dispose()
-    await model[Symbol.asyncDispose]()
   })
 
   /** Where a mask of the left half keeps a picture, for each of `count` pictures. */

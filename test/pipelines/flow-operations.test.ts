@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { Image } from "../../src/image/image.ts"
 import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import type { PictureLikelihoodOptions } from "../../src/pipelines/flow-operations.ts"
@@ -7,18 +7,9 @@ import { PhiloxGenerator } from "../../src/random/philox-generator.ts"
 import { slerp } from "../../src/sde/latents.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import { gaussianAt } from "../sde/gaussian.ts"
-import { gaussian, gaussianModel } from "./gaussian-model.ts"
+import { gaussian, sharedGaussianPipeline } from "./gaussian-model.ts"
 
-let folder: Awaited<ReturnType<typeof gaussianModel>>
-let pipe: DiffusionPipeline
-beforeAll(async () => {
-  folder = await gaussianModel()
-  pipe = await DiffusionPipeline.fromPretrained(folder.path, { worker: false, threads: 1 })
-})
-afterAll(async () => {
-  await pipe.dispose()
-  await folder[Symbol.asyncDispose]()
-})
+const pipe = await sharedGaussianPipeline()
 
 const count = 5
 const pictures: Tensor<"float32"> = {

@@ -1,7 +1,9 @@
+import { afterAll } from "vitest"
 import { GraphBuilder } from "../../src/graph/builder.ts"
 import { encodeInline } from "../../src/graph/encode.ts"
 import { add, div, mul, sub } from "../../src/graph/ops/elementwise.ts"
 import { reshape } from "../../src/graph/ops/shape.ts"
+import { ScoreSdeVePipeline } from "../../src/pipelines/score-sde-ve.ts"
 import type { FileContents } from "./tiny-model.ts"
 import { temporaryFolder, writeModel } from "./tiny-model.ts"
 
@@ -47,4 +49,19 @@ export async function gaussianModel(changes: FileContents = {}): ReturnType<type
     },
   )
   return folder
+}
+
+/** That model's folder for all tests of a file, or of a group that waits for it; it goes when they have ended. */
+export async function sharedGaussianModel(): Promise<string> {
+  const folder = await gaussianModel()
+  afterAll(() => folder[Symbol.asyncDispose]())
+  return folder.path
+}
+
+/** The same, loaded in this thread. */
+export async function sharedGaussianPipeline(folder?: string): Promise<ScoreSdeVePipeline> {
+  const path = folder ?? (await sharedGaussianModel())
+  const pipe = await ScoreSdeVePipeline.fromPretrained(path, { worker: false, threads: 1 })
+  afterAll(() => pipe.dispose())
+  return pipe
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { afterAll, expect, it } from "vitest"
 import {
   type DiffusionPipeline,
   denoiserFromScore,
@@ -16,7 +16,7 @@ import {
   type Tensor,
 } from "../../src/index.ts"
 import { gaussianAt } from "../sde/gaussian.ts"
-import { gaussian, gaussianModel } from "./gaussian-model.ts"
+import { gaussian, sharedGaussianModel } from "./gaussian-model.ts"
 
 /** A user's SDE: noise whose deviation σ(t) = 0.01 + 40t grows evenly, which no model of score_sde has. */
 class EvenSDE extends SDE {
@@ -69,16 +69,9 @@ class EvenPipeline extends ScoreSdeVePipeline {
   }
 }
 
-let folder: Awaited<ReturnType<typeof gaussianModel>>
-let pipe: DiffusionPipeline
-beforeAll(async () => {
-  folder = await gaussianModel()
-  pipe = await EvenPipeline.fromPretrained(folder.path, { worker: false, threads: 1 })
-})
-afterAll(async () => {
-  await pipe.dispose()
-  await folder[Symbol.asyncDispose]()
-})
+const folder = await sharedGaussianModel()
+const pipe: DiffusionPipeline = await EvenPipeline.fromPretrained(folder, { worker: false, threads: 1 })
+afterAll(() => pipe.dispose())
 
 it.each([
   { sampler: "ode" },

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
 import { DDIMPipeline } from "../../src/pipelines/ddim.ts"
 import { DDPMPipeline } from "../../src/pipelines/ddpm.ts"
-import { DiffusionPipeline } from "../../src/pipelines/diffusion-pipeline.ts"
 import type { SamplingOptions } from "../../src/pipelines/options.ts"
 import type { SamplerName } from "../../src/pipelines/sampler-settings.ts"
 import { ScoreSdeVpPipeline } from "../../src/pipelines/score-sde-vp.ts"
@@ -10,19 +9,10 @@ import { DDIMScheduler } from "../../src/schedulers/ddim.ts"
 import { DDPMScheduler } from "../../src/schedulers/ddpm.ts"
 import { ScoreSdeVpScheduler } from "../../src/schedulers/score-sde-vp.ts"
 import type { Tensor } from "../../src/tensor.ts"
-import { gaussian, gaussianModel } from "./gaussian-model.ts"
+import { gaussian, sharedGaussianPipeline } from "./gaussian-model.ts"
 import { temporaryFolder, writeModel } from "./tiny-model.ts"
 
-let folder: Awaited<ReturnType<typeof gaussianModel>>
-let pipe: DiffusionPipeline
-beforeAll(async () => {
-  folder = await gaussianModel()
-  pipe = await DiffusionPipeline.fromPretrained(folder.path, { worker: false, threads: 1 })
-})
-afterAll(async () => {
-  await pipe.dispose()
-  await folder[Symbol.asyncDispose]()
-})
+const pipe = await sharedGaussianPipeline()
 
 const batchSize = 128
 const noise = new PhiloxGenerator(1).randn([batchSize, 1, 4, 4])

@@ -1,5 +1,5 @@
 // What callers without types may give: every mistake is an error of this library that names it.
-import { afterAll, beforeAll, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import {
   clearCache,
   DDIMPipeline,
@@ -13,21 +13,11 @@ import {
   ScoreSdeError,
   ScoreSdeInpaintPipeline,
   ScoreSdeRestorationPipeline,
-  ScoreSdeVePipeline,
   TorchGenerator,
 } from "../../src/index.ts"
-import { gaussianModel } from "./gaussian-model.ts"
+import { sharedGaussianPipeline } from "./gaussian-model.ts"
 
-let folder: Awaited<ReturnType<typeof gaussianModel>>
-let pipe: ScoreSdeVePipeline
-beforeAll(async () => {
-  folder = await gaussianModel()
-  pipe = await ScoreSdeVePipeline.fromPretrained(folder.path, { worker: false })
-})
-afterAll(async () => {
-  await pipe.dispose()
-  await folder[Symbol.asyncDispose]()
-})
+const pipe = await sharedGaussianPipeline()
 
 const any = (value: unknown): never => value as never
 const picture = { dtype: "float32", shape: [1, 1, 4, 4], data: new Float32Array(16) } as const
@@ -130,7 +120,7 @@ it.each<[string, () => unknown, string]>([
   ],
   [
     "an object as network",
-    () => DiffusionPipeline.fromPretrained(folder.path, { unet: any({}) }),
+    () => DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32", { unet: any({}) }),
     "needs a UNet2DModel, not an object.",
   ],
   [
