@@ -157,7 +157,7 @@ export {
   odeEncoder,
   odeSampler,
 } from "./sde/ode-sampler.ts"
-export { type PcSamplerOptions, pcSampler } from "./sde/pc-sampler.ts"
+export { type PcSamplerOptions, type PcSettings, pcSampler } from "./sde/pc-sampler.ts"
 export {
   type Predictor,
   type PredictorContext,

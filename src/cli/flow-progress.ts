@@ -1,22 +1,16 @@
 import type { SamplingProgress } from "../pipelines/options.ts"
-import { countOf, formatRate, formatSeconds } from "./format.ts"
-import { Rate } from "./rate.ts"
+import { countOf } from "./format.ts"
+import { RatedProgress } from "./rated-progress.ts"
 import type { Terminal } from "./terminal.ts"
 
 /** Shows how far the solutions of an ODE are, whose evaluations nobody can count ahead. */
 export class FlowProgress {
-  readonly #terminal: Terminal
-  readonly #label: string
-  readonly #evaluations = new Rate()
-  readonly #work = new Rate()
+  readonly #progress: RatedProgress
   #before = 0
   #last = 0
 
   constructor(terminal: Terminal, label: string) {
-    this.#terminal = terminal
-    this.#label = label
-    this.#evaluations.add(0)
-    this.#work.add(0)
+    this.#progress = new RatedProgress(terminal, label, "evaluation")
   }
 
   /** Evaluations of the network so far. */
@@ -30,17 +24,8 @@ export class FlowProgress {
     this.#last = 0
     return ({ step, totalSteps, nfe }) => {
       this.#last = nfe
-      const done = part + (share * step) / totalSteps
-      this.#evaluations.add(this.nfe)
-      this.#work.add(done)
-      const [rate, speed] = [this.#evaluations.perSecond, this.#work.perSecond]
-      const parts = [
-        countOf(this.nfe, "evaluation"),
-        rate !== undefined && formatRate(rate, "evaluation"),
-        speed !== undefined && done < 1 && `${formatSeconds((1 - done) / speed)} left`,
-      ]
-      const text = parts.filter(one => one !== false).join(", ")
-      this.#terminal.progress(this.#label, { done: Math.round(1000 * done), total: 1000, text })
+      const done = 1000 * (part + (share * step) / totalSteps)
+      this.#progress.show({ place: [countOf(this.nfe, "evaluation")], units: this.nfe, done, total: 1000 })
     }
   }
 }

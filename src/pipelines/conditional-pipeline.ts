@@ -6,6 +6,7 @@ import type { NoisyClassifier } from "../models/wideresnet/classifier.ts"
 import { checkCount, perSample } from "../schedulers/checks.ts"
 import { guidedScore } from "../sde/guidance.ts"
 import type { Measurement } from "../sde/measurements.ts"
+import type { PcSettings } from "../sde/pc-sampler.ts"
 import { repeatMeasurement } from "../sde/repeat.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import type { Tensor } from "../tensor.ts"
@@ -19,7 +20,7 @@ import {
   type PipelineOutput,
   type SamplingOptions,
 } from "./options.ts"
-import type { PcDefaults, SamplerSettings } from "./sampler-settings.ts"
+import { pcOptions } from "./sampler-settings.ts"
 import type { ScoreModel } from "./score-model.ts"
 import { sampleScore } from "./score-sampling.ts"
 
@@ -37,8 +38,7 @@ export interface GuidanceSettings {
  */
 export interface RestorationSettings<T extends OutputType = "image">
   extends CallOptions<T>,
-    PcDefaults,
-    Pick<SamplerSettings, "eps">,
+    PcSettings,
     GuidanceSettings {
   /** Pictures to make of each that is given. They follow each other. Default 1. */
   readonly numImagesPerInput?: number | undefined
@@ -61,13 +61,7 @@ export const restorationOptions: OptionList<RestorationSettings> = {
   type: "RestorationSettings",
   options: {
     ...callOptions.options,
-    predictor: true,
-    corrector: true,
-    snr: number,
-    nStepsEach: number,
-    probabilityFlow: flag,
-    denoise: flag,
-    eps: number,
+    ...pcOptions,
     ...guidanceOptions.options,
     numImagesPerInput: number,
     compat: flag,

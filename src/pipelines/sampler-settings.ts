@@ -1,6 +1,6 @@
 import { flag, number, type OptionList, oneOf } from "../check-options.ts"
-import type { Corrector, CorrectorName } from "../sde/correctors.ts"
-import type { Predictor, PredictorName } from "../sde/predictors.ts"
+import type { PcSettings } from "../sde/pc-sampler.ts"
+import type { FlowSettings } from "../sde/probability-flow.ts"
 
 /**
  * The samplers that any score model can be sampled with:
@@ -16,34 +16,21 @@ export type SamplerName = "pc" | "ode" | "heun" | "stochastic_heun" | "dpmpp_2m"
 /** How the noise falls in the samplers on a denoiser; for `heun`, also along which path. */
 export type ScheduleName = "edm" | "ve" | "vp"
 
-/** The choice of another sampler than the pipeline's own, and its settings. A setting that it doesn't have is refused. */
-export interface SamplerSettings {
+/**
+ * The choice of another sampler than the pipeline's own, and its settings: those of {@link PcSettings} are for `pc`,
+ * `rtol`, `atol` and `stepSize` for `ode`. A setting that the sampler doesn't have is refused.
+ */
+export interface SamplerSettings extends PcSettings, Pick<FlowSettings, "rtol" | "atol" | "stepSize"> {
   /**
    * Default: the pipeline's own sampler; where a setting of `pc` is given, `pc`. All but `ode`, which finds its own, take
    * `numInferenceSteps`; by default as many as the training for `pc`, 18 for `heun`, 40 for `stochastic_heun`, 20 for
    * `dpmpp_2m`, 30 for `dpmpp_2m_sde` and 50 for `ddim`.
    */
   readonly sampler?: SamplerName | undefined
-  /** `pc`. By a name or as a function; null or `none` for none. Default: what the model is for. */
-  readonly predictor?: PredictorName | Predictor | null | undefined
-  /** `pc`. By a name or as a function; null or `none` for none. Default: what the model is for. */
-  readonly corrector?: CorrectorName | Corrector | null | undefined
-  /** `pc`. Signal-to-noise ratio of the corrector: the length of its steps. Greater than 0. */
-  readonly snr?: number | undefined
-  /** `pc`. Corrector steps before each predictor step. */
-  readonly nStepsEach?: number | undefined
-  /** `pc`. Whether the predictor follows the probability-flow ODE. Default false. */
-  readonly probabilityFlow?: boolean | undefined
   /** `pc`, where true is the default, and `ode`, where false is: whether the last noise is removed. */
   readonly denoise?: boolean | undefined
   /** `pc` and `ode`. The time at which sampling ends, in (0, T). Default: the SDE's. */
   readonly eps?: number | undefined
-  /** `ode`. Relative tolerance of a step's error. Default 1e-5. */
-  readonly rtol?: number | undefined
-  /** `ode`. Absolute tolerance of a step's error. Default 1e-5. */
-  readonly atol?: number | undefined
-  /** `ode`. Whether all pictures take the same steps or each its own. Default "batch". */
-  readonly stepSize?: "batch" | "sample" | undefined
   /** All on a denoiser (`heun` and what follows it). EDM's is the default. */
   readonly schedule?: ScheduleName | undefined
   /** All on a denoiser, with the schedule `edm`: the greater, the more steps are at low noise. Default 7. */
@@ -64,18 +51,23 @@ export interface SamplerSettings {
   readonly sNoise?: number | undefined
 }
 
-/** The settings as a caller without types gives them; names and functions are checked where they are looked up. */
+/** The settings of `pc` as a caller without types gives them. */
+export const pcOptions: OptionList<PcSettings>["options"] = {
+  predictor: true,
+  corrector: true,
+  snr: number,
+  nStepsEach: number,
+  probabilityFlow: flag,
+  denoise: flag,
+  eps: number,
+}
+
+/** All settings as a caller without types gives them; names and functions are checked where they are looked up. */
 export const samplerOptions: OptionList<SamplerSettings> = {
   type: "SamplerSettings",
   options: {
     sampler: true,
-    predictor: true,
-    corrector: true,
-    snr: number,
-    nStepsEach: number,
-    probabilityFlow: flag,
-    denoise: flag,
-    eps: number,
+    ...pcOptions,
     rtol: number,
     atol: number,
     stepSize: oneOf("batch", "sample"),
@@ -92,10 +84,7 @@ export const samplerOptions: OptionList<SamplerSettings> = {
 }
 
 /** How a model is sampled with `pc` unless a call says otherwise. */
-export type PcDefaults = Pick<
-  SamplerSettings,
-  "predictor" | "corrector" | "snr" | "nStepsEach" | "probabilityFlow" | "denoise"
->
+export type PcDefaults = Omit<PcSettings, "eps">
 
 const onDenoiser = ["schedule", "rho", "sigmaMin", "sigmaMax"] as const
 

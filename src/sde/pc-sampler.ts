@@ -10,18 +10,15 @@ import { type Predictor, type PredictorName, resolvePredictor, type Update } fro
 import { type SamplerOptions, SamplerRun, type Samples } from "./sampler-run.ts"
 import type { ScoreFunction, SDE } from "./sde.ts"
 
-/** Options of {@link pcSampler}. */
-export interface PcSamplerOptions extends SamplerOptions {
-  /** Its N is the number of steps. */
-  readonly sde: SDE
-  readonly score: ScoreFunction
-  /** Default `reverse_diffusion`; null is `none`. */
+/** Settings of predictor–corrector sampling. Pipelines have defaults of their own: what their model is for. */
+export interface PcSettings {
+  /** By a name or as an object; null is `none`. Default `reverse_diffusion`. */
   readonly predictor?: PredictorName | Predictor | null | undefined
-  /** Default `none`. */
+  /** By a name or as an object; null is `none`. Default `none`. */
   readonly corrector?: CorrectorName | Corrector | null | undefined
   /** The signal-to-noise ratio of the corrector: the length of its steps; typically 0.05 to 0.2. Default 0.16. */
   readonly snr?: number | undefined
-  /** Corrector steps at each time. Default 1. */
+  /** Corrector steps at each time, before the predictor's. Default 1. */
   readonly nStepsEach?: number | undefined
   /** Whether the predictor follows the probability-flow ODE. Default false. */
   readonly probabilityFlow?: boolean | undefined
@@ -29,6 +26,13 @@ export interface PcSamplerOptions extends SamplerOptions {
   readonly denoise?: boolean | undefined
   /** The time at which to stop, in (0, T). Default `sde.samplingEps`. */
   readonly eps?: number | undefined
+}
+
+/** Options of {@link pcSampler}. */
+export interface PcSamplerOptions extends SamplerOptions, PcSettings {
+  /** Its N is the number of steps. */
+  readonly sde: SDE
+  readonly score: ScoreFunction
 }
 
 /**

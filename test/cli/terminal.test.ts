@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { showDownload } from "../../src/cli/download-progress.ts"
+import { FlowProgress } from "../../src/cli/flow-progress.ts"
 import { Rate } from "../../src/cli/rate.ts"
 import { SamplingProgress } from "../../src/cli/sampling-progress.ts"
 import { barLine, type OutputStream, Terminal } from "../../src/cli/terminal.ts"
@@ -121,6 +122,20 @@ describe("rates", () => {
     progress.show({ first: 4, count: 1 }, 1, 3)
     terminal.endProgress()
     expect(lastLine(stream.text)).toContain("picture 5 of 5, step 1/3")
+  })
+
+  it("give the time left of an ODE from its way, over all batches", () => {
+    const stream = recorder(true)
+    const terminal = new Terminal({ stream })
+    const progress = new FlowProgress(terminal, "Decoding")
+    for (const part of [0, 0.5]) {
+      const heard = progress.handler(part, 0.5)
+      vi.advanceTimersByTime(2000)
+      heard({ step: 1, totalSteps: 2, nfe: 8 })
+    }
+    terminal.endProgress()
+    expect(progress.nfe).toBe(16)
+    expect(lastLine(stream.text)).toContain("16 evaluations, 4.00 evaluations/s, 1.3 s left")
   })
 })
 
