@@ -70,10 +70,9 @@ export class OrtExecutor implements Executor {
       if (!model) return
       this.#models.delete(id)
       const { session, gpu } = model
+      const free = (): Promise<void> => session.release()
       try {
-        await session.release()
-      } catch (error) {
-        if (!gpu?.lost) throw error
+        await (gpu ? gpu.freeing(free) : free())
       } finally {
         this.#closeUnused(gpu)
       }

@@ -66,6 +66,18 @@ export class OrtGpu {
     return outcome.result
   }
 
+  /**
+   * Does work that frees what is on the device, which may be lost: then nobody hears of it, and it may never end.
+   *
+   * @throws What `work` throws on a device that isn't lost.
+   */
+  async freeing(work: () => Promise<void>): Promise<void> {
+    const working = settled(work())
+    const outcome = (await this.#unlessLost(working)) ?? (await Promise.race([working, pause(patience)]))
+    if (!outcome) this.#giveUp(this.#loss!)
+    else if (!outcome.done && !this.#loss) throw outcome.error
+  }
+
   /** Gives back the device with all that is on it. */
   close(): void {
     this.device.destroy()

@@ -117,7 +117,9 @@ describe("a GPU device of our own", () => {
   const feeds = { x: { dtype: "float32", shape: [1], data: Float32Array.of(1) } } as const
 
   /** A made-up device, and an executor whose sessions for it compute on WebAssembly; `disturb` comes before each call. */
-  function onMadeUpDevice(disturb: (call: "create" | "run", gpu: MadeUpGpu) => void | Promise<void>) {
+  function onMadeUpDevice(
+    disturb: (call: "create" | "run" | "release", gpu: MadeUpGpu) => void | Promise<void>,
+  ) {
     const gpus: MadeUpGpu[] = []
     const load = async () => {
       const module = await import("onnxruntime-web")
@@ -132,7 +134,11 @@ describe("a GPU device of our own", () => {
           return await session.run(feeds)
         }
         const { inputMetadata, outputMetadata } = session
-        return { inputMetadata, outputMetadata, run, release: () => session.release() }
+        const release = async () => {
+          await disturb("release", device)
+          await session.release()
+        }
+        return { inputMetadata, outputMetadata, run, release }
       }
       const requestGpu = async (): Promise<never> => {
         gpus.push(new MadeUpGpu())
@@ -144,7 +150,9 @@ describe("a GPU device of our own", () => {
   }
 
   test("lacks memory for the weights: the next device", async () => {
-    const { executor, gpus } = onMadeUpDevice((_, gpu) => void (gpu.fault = { message: "no room" }))
+    const { executor, gpus } = onMadeUpDevice((call, gpu) => {
+      if (call === "create") gpu.fault = { message: "no room" }
+    })
     const { device, attempts } = await executor.load({ source: model, devices: ["webgpu", "wasm"] })
     expect(device).toBe("wasm")
     expect(attempts).toMatchObject([
@@ -167,7 +175,7 @@ describe("a GPU device of our own", () => {
   test("is lost while a model loads: the next device, and a new one for whom asks later", async () => {
     let crashes = true
     const { executor, gpus } = onMadeUpDevice((call, gpu) => {
-      if (call === "run" || !crashes) return
+      if (call !== "create" || !crashes) return
       gpu.lose()
       throw new Error("Failed to create a compute pipeline.")
     })
@@ -201,26 +209,31 @@ describe("a GPU device of our own", () => {
     expect(gpus.map(gpu => gpu.destroyed)).toEqual([true, true])
   })
 
-  test("takes along an ONNX Runtime that doesn't come back from it", async () => {
-    const { executor, gpus } = onMadeUpDevice(call => (call === "run" ? new Promise(() => {}) : undefined))
-    const { id } = await executor.load({ source: model, devices: ["webgpu"] })
-    const heard = vi.fn()
-    executor.listenForEnd(heard)
-    vi.useFakeTimers()
-    try {
-      const run = executor.run(id, feeds, ["y"]).catch(error => error)
-      gpus[0]!.lose()
-      await vi.advanceTimersByTimeAsync(60_000)
-      expect(await run).toMatchObject({ code: "DEVICE_LOST" })
-    } finally {
-      vi.useRealTimers()
-    }
-    expect(heard).toHaveBeenCalledOnce()
-    await expect(executor.load({ source: model, devices: ["wasm"] })).rejects.toMatchObject({
-      code: "DEVICE_LOST",
-      hint: expect.stringMatching(/reloading the page.*worker: false/),
-    })
-  })
+  test.each(["run", "release"])(
+    "takes along an ONNX Runtime that doesn't come back from it: %s",
+    async stuck => {
+      const { executor, gpus } = onMadeUpDevice(call => (call === stuck ? new Promise(() => {}) : undefined))
+      const { id } = await executor.load({ source: model, devices: ["webgpu"] })
+      const heard = vi.fn()
+      executor.listenForEnd(heard)
+      vi.useFakeTimers()
+      try {
+        const call = stuck === "run" ? executor.run(id, feeds, ["y"]) : executor.release(id)
+        const ended = call.catch(error => error)
+        gpus[0]!.lose()
+        await vi.advanceTimersByTimeAsync(60_000)
+        if (stuck === "run") expect(await ended).toMatchObject({ code: "DEVICE_LOST" })
+        else expect(await ended).toBeUndefined()
+      } finally {
+        vi.useRealTimers()
+      }
+      expect(heard).toHaveBeenCalledOnce()
+      await expect(executor.load({ source: model, devices: ["wasm"] })).rejects.toMatchObject({
+        code: "DEVICE_LOST",
+        hint: expect.stringMatching(/reloading the page.*worker: false/),
+      })
+    },
+  )
 })
 
 test("a device that ONNX Runtime made itself is lost for good: from then on the next, or an error that says what to do", async () => {
