@@ -2,7 +2,7 @@ import { bytesPerElement, type DType, type TensorData } from "../tensor.ts"
 
 const arrays: {
   readonly [D in DType]: new (
-    buffer: ArrayBuffer,
+    buffer: ArrayBufferLike,
     offset: number,
     length: number,
   ) => TensorData[D]
@@ -23,8 +23,9 @@ const arrays: {
  * Little-endian bytes as elements, without a copy where they are aligned. The library runs on little-endian machines
  * only, as ONNX Runtime does.
  */
-export function elementsOf<D extends DType>(dtype: D, bytes: Uint8Array<ArrayBuffer>): TensorData[D] {
+export function elementsOf<D extends DType>(dtype: D, bytes: Uint8Array): TensorData[D] {
   const size = bytesPerElement[dtype]
+  // Not slice(), which copies nothing where Node's Buffer is given.
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   return new arrays[dtype](aligned.buffer, aligned.byteOffset, aligned.length / size)
 }

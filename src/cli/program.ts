@@ -55,16 +55,14 @@ function commandLine(): Command {
 
   return program.addHelpText(
     "after",
-    `
-A model is a Hub id (google/ncsnpp-ffhq-1024) or a folder in Diffusers' layout.
-Results go to stdout, all else to stderr.
-
-${examples(
-  "score-sde sample google/ncsnpp-celebahq-256 --steps 500 --seed 0 --out face.png",
-  "score-sde info google/ddpm-cifar10-32",
-)}
-
-${exitCodesHelp}`,
+    epilogue(
+      [
+        "score-sde sample google/ncsnpp-celebahq-256 --steps 500 --seed 0 --out face.png",
+        "score-sde info google/ddpm-cifar10-32",
+      ],
+      `A model is a Hub id (google/ncsnpp-ffhq-1024) or a folder in Diffusers' layout.
+Results go to stdout, all else to stderr.`,
+    ),
   )
 }
 
@@ -98,23 +96,21 @@ function addSample(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-Ctrl-C stops between two evaluations of the network and keeps the pictures that
+      epilogue(
+        [
+          "score-sde sample google/ncsnpp-ffhq-1024 --seed 0 --out face.png",
+          "score-sde sample google/ddpm-cifar10-32 -n 64 --grid --out grid.png",
+          "score-sde sample ./my-model -n 10000 --steps 500 --out-npz samples.npz",
+          "score-sde sample google/ncsnpp-ffhq-256 --sampler heun --steps 40 --out face.png",
+          "score-sde sample ./cifar10 --classifier checkpoint_0 --class-label 7 -n 16 --grid",
+        ],
+        `Ctrl-C stops between two evaluations of the network and keeps the pictures that
 are done; a second one ends at once.
 
 The corrector of VE models takes one step size for the whole batch, as in
 Diffusers, so that their pictures change a little with the batch size even
-where the numbers are philox'. With --batch-size 1 they stand for themselves.
-
-${examples(
-  "score-sde sample google/ncsnpp-ffhq-1024 --seed 0 --out face.png",
-  "score-sde sample google/ddpm-cifar10-32 -n 64 --grid --out grid.png",
-  "score-sde sample ./my-model -n 10000 --steps 500 --out-npz samples.npz",
-  "score-sde sample google/ncsnpp-ffhq-256 --sampler heun --steps 40 --out face.png",
-  "score-sde sample ./cifar10 --classifier checkpoint_0 --class-label 7 -n 16 --grid",
-)}
-
-${exitCodesHelp}`,
+where the numbers are philox'. With --batch-size 1 they stand for themselves.`,
+      ),
     )
     .action((model, options) =>
       run(options, async context => (await import("./sample.ts")).sample(model, options, context)),
@@ -213,14 +209,12 @@ function addRestorationOptions(command: Command, ...lines: readonly string[]): C
   addModelOptions(command)
   return command.addHelpText(
     "after",
-    `
-${picturesHelp}
+    epilogue(
+      lines,
+      `${picturesHelp}
 Ctrl-C stops between two evaluations of the network and keeps the pictures that
-are done; a second one ends at once.
-
-${examples(...lines)}
-
-${exitCodesHelp}`,
+are done; a second one ends at once.`,
+    ),
   )
 }
 
@@ -258,15 +252,13 @@ function addLikelihood(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${picturesHelp}
-
-${examples(
-  "score-sde likelihood google/ddpm-cifar10-32 --data test-images.npy --seed 0",
-  "score-sde likelihood models/ncsnpp-emoji-32 --data a.png b.png --probes 5 --json",
-)}
-
-${exitCodesHelp}`,
+      epilogue(
+        [
+          "score-sde likelihood google/ddpm-cifar10-32 --data test-images.npy --seed 0",
+          "score-sde likelihood models/ncsnpp-emoji-32 --data a.png b.png --probes 5 --json",
+        ],
+        picturesHelp,
+      ),
     )
     .action((model, options) =>
       run(options, async context => (await import("./likelihood.ts")).measure(model, options, context)),
@@ -287,15 +279,13 @@ function addEncode(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${picturesHelp}
-
-${examples(
-  "score-sde encode google/ncsnpp-celebahq-256 --data face.png --out z.npy",
-  "score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --out again.png",
-)}
-
-${exitCodesHelp}`,
+      epilogue(
+        [
+          "score-sde encode google/ncsnpp-celebahq-256 --data face.png --out z.npy",
+          "score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --out again.png",
+        ],
+        picturesHelp,
+      ),
     )
     .action((model, options) =>
       run(options, async context => (await import("./encode.ts")).encode(model, options, context)),
@@ -316,10 +306,7 @@ function addDecode(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${examples("score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --grid --out faces.png")}
-
-${exitCodesHelp}`,
+      epilogue(["score-sde decode google/ncsnpp-celebahq-256 --latents z.npy --grid --out faces.png"]),
     )
     .action((model, options) =>
       run(options, async context => (await import("./decode.ts")).decode(model, options, context)),
@@ -347,12 +334,10 @@ function addInterpolate(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${picturesHelp}
-
-${examples("score-sde interpolate google/ncsnpp-celebahq-256 --data a.png b.png -n 9 --grid --out way.png")}
-
-${exitCodesHelp}`,
+      epilogue(
+        ["score-sde interpolate google/ncsnpp-celebahq-256 --data a.png b.png -n 9 --grid --out way.png"],
+        picturesHelp,
+      ),
     )
     .action((model, options) =>
       run(options, async context => (await import("./decode.ts")).interpolate(model, options, context)),
@@ -407,13 +392,10 @@ function addInfo(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${examples(
-  "score-sde info google/ncsnpp-ffhq-1024",
-  "score-sde info google/ddpm-cifar10-32 --json | jq .network.parameters",
-)}
-
-${exitCodesHelp}`,
+      epilogue([
+        "score-sde info google/ncsnpp-ffhq-1024",
+        "score-sde info google/ddpm-cifar10-32 --json | jq .network.parameters",
+      ]),
     )
     .action((model, options) =>
       run(options, async context => (await import("./info.ts")).info(model, options, context)),
@@ -451,14 +433,11 @@ function addExport(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${examples(
-  "score-sde export google/ncsnpp-ffhq-256 ffhq-256 --dtype both",
-  "score-sde sample ffhq-256 --dtype fp16 --out face.png",
-  "score-sde export --from-score-sde checkpoint_24.pth --config ve/cifar10_ncsnpp_continuous cifar10",
-)}
-
-${exitCodesHelp}`,
+      epilogue([
+        "score-sde export google/ncsnpp-ffhq-256 ffhq-256 --dtype both",
+        "score-sde sample ffhq-256 --dtype fp16 --out face.png",
+        "score-sde export --from-score-sde checkpoint_24.pth --config ve/cifar10_ncsnpp_continuous cifar10",
+      ]),
     )
     .action((model: string | undefined, dir: string | undefined, options) => {
       const { fromScoreSde, config, rawWeights } = options
@@ -503,10 +482,7 @@ function addConfigs(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-${examples("score-sde configs", "score-sde configs ve/cifar10_ncsnpp_continuous > birds.json")}
-
-${exitCodesHelp}`,
+      epilogue(["score-sde configs", "score-sde configs ve/cifar10_ncsnpp_continuous > birds.json"]),
     )
     .action((name: string | undefined, options) =>
       run(options, async () => (await import("./configs.ts")).showConfigs(name)),
@@ -528,17 +504,15 @@ function addRun(program: Command): void {
   command
     .addHelpText(
       "after",
-      `
-Arrays are .npy files, or .npz files that hold one array or one with the name
+      epilogue(
+        [
+          "score-sde run models/ncsnpp-emoji-32 --sample x.npy --timestep t.npy --out y.npy",
+          "score-sde run google/ddpm-cifar10-32 --sample x.npy --timestep 999 --out y.npz",
+        ],
+        `Arrays are .npy files, or .npz files that hold one array or one with the name
 of the option (sample, timestep, class_labels). The output is float32; in a
-.npz file it is called sample, as in Diffusers.
-
-${examples(
-  "score-sde run models/ncsnpp-emoji-32 --sample x.npy --timestep t.npy --out y.npy",
-  "score-sde run google/ddpm-cifar10-32 --sample x.npy --timestep 999 --out y.npz",
-)}
-
-${exitCodesHelp}`,
+.npz file it is called sample, as in Diffusers.`,
+      ),
     )
     .action((model, options) =>
       run(options, async context => (await import("./run.ts")).run(model, options, context)),
@@ -614,6 +588,9 @@ function dtypeOption(description: string, ...values: readonly string[]): Option 
   return new Option(`--dtype <${values.join("|")}>`, description).choices(values).default("fp32")
 }
 
-function examples(...lines: readonly string[]): string {
-  return `${styleText("bold", "Examples:")}\n${lines.map(line => `  ${line}`).join("\n")}`
+/** What stands below a command's options. */
+function epilogue(examples: readonly string[], notes?: string): string {
+  const title = styleText("bold", "Examples:")
+  const parts = [[title, ...examples.map(line => `  ${line}`)].join("\n"), exitCodesHelp]
+  return `\n${(notes === undefined ? parts : [notes, ...parts]).join("\n\n")}`
 }

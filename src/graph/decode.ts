@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf"
 import { fromBinary } from "@bufbuild/protobuf"
+import { elementsOf } from "../arrays/elements.ts"
 import type { ScoreSdeErrorOptions } from "../errors.ts"
 import type { DType, Tensor, TensorData } from "../tensor.ts"
 import { bytesPerElement, elementCount, tensor } from "../tensor.ts"
@@ -233,7 +234,7 @@ function decodeTensor(proto: TensorProto, external: ExternalData): Tensor {
   const bytes = proto.dataLocation === 1 ? externalBytes(proto, external) : proto.rawData
   if (bytes.length > 0) {
     checkLength(bytes.length / bytesPerElement[dtype])
-    return { dtype, shape, data: view(bytes, dtype) }
+    return { dtype, shape, data: elementsOf(dtype, bytes) }
   }
   const listed = listedElements(proto, dtype)
   checkLength(listed.length)
@@ -258,32 +259,6 @@ function externalBytes(proto: TensorProto, external: ExternalData): Uint8Array {
     throw invalid(`Tensor "${proto.name}" reaches to byte ${end} of "${file}", which has ${bytes.length}.`)
   }
   return bytes.subarray(offset, end)
-}
-
-const arrays: {
-  readonly [D in DType]: new (
-    buffer: ArrayBufferLike,
-    offset: number,
-    length: number,
-  ) => TensorData[D]
-} = {
-  float32: Float32Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  float64: Float64Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-}
-
-function view(bytes: Uint8Array, dtype: DType): TensorData[DType] {
-  const size = bytesPerElement[dtype]
-  // Not slice(), which copies nothing where Node's Buffer is given.
-  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
-  return new arrays[dtype](aligned.buffer, aligned.byteOffset, bytes.length / size)
 }
 
 // Small tensors may be written element by element in a field of their own type instead of as raw bytes.
