@@ -6,13 +6,12 @@ import { cifar10Classifier } from "../../src/models/wideresnet/network.ts"
 import { runProgram, scoreSde, sharedFolder } from "../cli/run-program.ts"
 import { gradient } from "../image/pictures.ts"
 import { classifierSafetensors } from "../models/score-sde/classifier-file.ts"
+import { asOneProgram, codeBlocks } from "./code-blocks.ts"
 
 // The code of the page runs as it stands, but with two steps.
 
 const folder = await sharedFolder()
-const page = await readFile("docs/controllable.md", "utf8")
-const blocks = (language: string): string[] =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, code]) => code!)
+const page = "docs/controllable.md"
 
 beforeAll(async () => {
   await mkdir(join(folder, "models"))
@@ -32,25 +31,12 @@ beforeAll(async () => {
 })
 
 test("its code", async () => {
-  const code = blocks("ts").map(block => block.replace(/numInferenceSteps: \d+/g, "numInferenceSteps: 2"))
+  const code = codeBlocks(page, "ts").map(block =>
+    block.replace(/numInferenceSteps: \d+/g, "numInferenceSteps: 2"),
+  )
   expect(code).toHaveLength(7)
   expect(code.slice(1).every(block => block.includes("numInferenceSteps: 2"))).toBe(true)
-  const library = resolve("src/index.ts")
-  const parts = code.map(block => {
-    const imports = block.match(/^import .* from "score-sde"$/gm)!
-    const rest = imports.reduce((text, line) => text.replace(line, ""), block)
-    const names = imports.map(line => line.replace(/^import \{(.*)\} from.*$/, "$1")).join()
-    return { names, rest }
-  })
-  const names = new Set(parts.flatMap(part => part.names.split(",").map(name => name.trim())))
-  const [first, ...others] = parts
-  const bodies = others.map(({ rest }) => `{${rest}console.log(images.length, images[0].width)\n}`)
-  const program = [
-    `import { ${[...names].join(", ")} } from ${JSON.stringify(library)}`,
-    first!.rest,
-    ...bodies,
-    "await pipe.dispose()",
-  ]
+  const program = [asOneProgram(code, "console.log(images.length, images[0].width)"), "await pipe.dispose()"]
   await writeFile(join(folder, "page.mts"), program.join("\n"))
   const { code: exit, stdout, stderr } = await runProgram(join(folder, "page.mts"), [], { cwd: folder })
   expect(stderr).toBe("")
@@ -60,7 +46,7 @@ test("its code", async () => {
 })
 
 test("its commands", async () => {
-  const lines = blocks("bash").flatMap(block => block.trim().split("\n"))
+  const lines = codeBlocks(page, "bash").flatMap(block => block.trim().split("\n"))
   expect(lines).toHaveLength(4)
   for (const line of lines) {
     const [npx, name, ...args] = line.replace(/--steps \d+/, "--steps 2").split(" ")
@@ -74,7 +60,8 @@ test("its commands", async () => {
 })
 
 test("its pictures are there", async () => {
-  const names = [...page.matchAll(/!\[[^\]]*\]\((.*?)\)/g)].map(([, path]) => path!)
+  const text = await readFile(page, "utf8")
+  const names = [...text.matchAll(/!\[[^\]]*\]\((.*?)\)/g)].map(([, path]) => path!)
   expect(names.length).toBeGreaterThan(1)
   for (const name of names) expect((await Image.read(join("docs", name))).width).toBeGreaterThan(300)
 })
