@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { parseArgs, styleText } from "node:util"
+import { endWithReader } from "../src/cli/closed-output.ts"
 import { withFreshConversions } from "../test/parity/fresh-conversions.ts"
 import { browserMemory } from "./browser-memory.ts"
 import { browserPage } from "./browser-page.ts"
@@ -54,6 +55,7 @@ const { values: options } = parseArgs({
   },
 })
 
+endWithReader()
 if (options.help) console.log(help)
 else if (options.list) for (const { name } of wantedFigures()) console.log(name)
 else process.exitCode = await withFreshConversions(main)

@@ -3,6 +3,8 @@ import type { NcsnModelConfig } from "../models/ncsn/network.ts"
 import type { NcsnppModelConfig } from "../models/ncsnpp/config.ts"
 import type { Ncsnv2ModelConfig } from "../models/ncsnv2/config.ts"
 import type { PictureConfig } from "../models/score-network-config.ts"
+import type { CorrectorName } from "../sde/correctors.ts"
+import type { PredictorName } from "../sde/predictors.ts"
 
 /** A configuration of score_sde: everything that defines a model, its training and its evaluation. */
 export interface ScoreSdeConfig {
@@ -38,6 +40,7 @@ export interface TrainingConfig {
 export type SdeName = "vesde" | "vpsde" | "subvpsde"
 
 export interface SamplingConfig {
+  /** The sampler that is taken where none is asked for. */
   readonly method: "pc" | "ode"
   readonly predictor: PredictorName
   readonly corrector: CorrectorName
@@ -49,17 +52,6 @@ export interface SamplingConfig {
   readonly noiseRemoval: boolean
   readonly probabilityFlow: boolean
 }
-
-/** score_sde's predictors, or one that was registered. */
-export type PredictorName =
-  | "euler_maruyama"
-  | "reverse_diffusion"
-  | "ancestral_sampling"
-  | "none"
-  | (string & {})
-
-/** score_sde's correctors, or one that was registered. */
-export type CorrectorName = "langevin" | "ald" | "none" | (string & {})
 
 export interface EvalConfig {
   /** The first and the last checkpoint that is evaluated. */

@@ -1,6 +1,6 @@
 import { createConfig, defineConfig, key, type ReadConfigOptions, readConfig } from "../config/config.ts"
 import { bool, float, int, oneOf, string } from "../config/kinds.ts"
-import type { CorrectorName, PredictorName, ScoreSdeConfig, SdeName } from "../configs/score-sde-config.ts"
+import type { SamplingConfig, ScoreSdeConfig, SdeName } from "../configs/score-sde-config.ts"
 import type { SDE } from "../sde/sde.ts"
 import { SubVPSDE } from "../sde/sub-vp-sde.ts"
 import { VESDE } from "../sde/ve-sde.ts"
@@ -9,7 +9,7 @@ import { linspace } from "./float32.ts"
 import { MAX_TIMESTEPS, SCHEDULER_FILE, Scheduler } from "./scheduler.ts"
 
 /** The configuration of a {@link ScoreSdeScheduler}: what score_sde's configurations say about noise and sampling. */
-export interface ScoreSdeSchedulerConfig {
+export interface ScoreSdeSchedulerConfig extends SamplingConfig {
   readonly sde: SdeName
   /** Noise levels of the chain that the network was trained on; for continuous training the steps of sampling. */
   readonly numTrainTimesteps: number
@@ -23,17 +23,6 @@ export interface ScoreSdeSchedulerConfig {
   readonly betaMax: number
   /** Whether pictures lie in [−1, 1], not in [0, 1]. */
   readonly centered: boolean
-  /** The sampler that is taken where none is asked for. */
-  readonly method: "pc" | "ode"
-  readonly predictor: PredictorName
-  readonly corrector: CorrectorName
-  /** The corrector's ratio of signal to noise. */
-  readonly snr: number
-  /** Steps of the corrector at each noise level. */
-  readonly nStepsEach: number
-  /** Whether the last step adds no noise. */
-  readonly noiseRemoval: boolean
-  readonly probabilityFlow: boolean
 }
 
 const spec = defineConfig<ScoreSdeSchedulerConfig>({

@@ -7,6 +7,7 @@ import { readNpy, writeNpy } from "../../src/arrays/npy.ts"
 import { readNpz, writeNpz } from "../../src/arrays/npz.ts"
 import type { Tensor } from "../../src/tensor.ts"
 import { float16ToFloat32 } from "../../src/weights/half.ts"
+import { damaged } from "../weights/damaged.ts"
 
 function fixture(name: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../fixtures/arrays/${name}`, import.meta.url)))
@@ -207,11 +208,8 @@ describe("npz", () => {
   })
 
   it("survives any damage with a typed error or arrays", async () => {
-    const original = fixture("compressed.npz")
     await fc.assert(
-      fc.asyncProperty(fc.nat(original.length - 1), fc.nat(255), async (position, value) => {
-        const bytes = original.slice()
-        bytes[position] = value
+      fc.asyncProperty(damaged(fixture("compressed.npz")), async bytes => {
         try {
           await readNpz(bytes, "x", { maxBytes: 2 ** 20 })
         } catch (error) {
