@@ -92,7 +92,10 @@ def compare_load(source, saved, variant):
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     if different:
         return f"tensors differ: {different[:4]}"
-    return "equal" if torch.equal(output_of(loaded.unet), output_of(source.unet)) else "output differs"
+    # PyTorch rounds by where in memory the same weights lie, which a file that is mapped decides.
+    ours, theirs = output_of(loaded.unet), output_of(source.unet)
+    error = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    return "equal" if error <= 1e-5 else f"output differs by {error:.1e}"
 
 
 def plain_config(component):
