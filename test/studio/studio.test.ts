@@ -205,6 +205,17 @@ test("colorizes a picture that it is given", async () => {
   expectAlike(results.values(), await runShownCode(results.keys(), inputs))
 })
 
+test("brings the picture into the size of a model that is chosen after it", async () => {
+  const [shipped] = (await downloads("Save picture", 1)).values()
+  await chooseFolder({ className: "DDPMPipeline", schedulerClass: "DDPMScheduler" })
+  await set("Steps", 25)
+  await button("Colorize").click()
+  await finish()
+  const [fitted] = (await downloads("Save picture", 1)).values()
+  expect([shipped!.width, fitted!.width, fitted!.height]).toEqual([32, 8, 8])
+  await field("Model").selectOption("shipped")
+})
+
 test("interpolates from one seed to another, with the keyboard alone", async () => {
   await page.keyboard.press("4")
   await set("Steps", 3)
@@ -237,12 +248,12 @@ test("goes from control to control with Tab, and keeps the focus through a run",
     "Device",
     "Sampler",
     "Steps",
+    "Pictures",
     "Seed",
     "Another seed",
-    "Pictures",
     "Sample",
     "Stop",
-    "Picture 1",
+    expect.stringMatching("^Picture 1 seed 7·0"),
     "Sample",
     "Download PNG",
     "Download all",
@@ -253,7 +264,7 @@ test("goes from control to control with Tab, and keeps the focus through a run",
   // One stop for a group: arrows move inside.
   await page.getByRole("button", { name: "Picture 1" }).focus()
   await page.keyboard.press("End")
-  expect(await focused()).toBe("Picture 2")
+  expect(await focused()).toMatch(/^Picture 2 /)
   await page.getByRole("radio", { name: "Sample" }).first().focus()
   await page.keyboard.press("ArrowDown")
   expect(await focused()).toBe("Inpaint")
@@ -429,9 +440,9 @@ test("samples on WebGPU; a lost device is told, or gives way to the next", async
   expectAlike(results.values(), await runShownCode(results.keys(), new Map(), ["tiny-model"]))
 
   const lose = async () => {
-    await set("Steps", 1000)
+    await set("Steps", 300)
     await button("Sample").click()
-    await reachStep(/^[1-9]\d*\/1000$/)
+    await reachStep(/^[1-9]\d*\/300$/)
     await browser.crashGpu()
     return await outcome()
   }
@@ -441,6 +452,20 @@ test("samples on WebGPU; a lost device is told, or gives way to the next", async
   expect(await lose()).toMatch(/^Done.*WebGPU was lost on the way/)
   expect(await page.locator(".aside").first().textContent()).toBe("DDPM on WebAssembly")
   await page.screenshot({ path: join(screenshots, "lost.png") })
+})
+
+test("is a darkroom by its own switch too, and after a reload", async () => {
+  await page.emulateMedia({ colorScheme: "light" })
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  const light = await ground()
+  await button("Darkroom").click()
+  const dark = await ground()
+  expect(dark).not.toBe(light)
+  await page.reload()
+  await button("Light table").waitFor()
+  expect(await ground()).toBe(dark)
+  await button("Light table").click()
+  expect(await ground()).toBe(light)
 })
 
 test("no error went uncaught", () => {

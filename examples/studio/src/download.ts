@@ -18,9 +18,13 @@ export async function downloadPng(picture: Picture, name: string): Promise<void>
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
 }
 
-/** A picture file in the size that a model takes: the largest square, or what has the model's form, from its middle. */
-export async function readPicture(file: Blob, width: number, height: number): Promise<Picture> {
-  const bitmap = await createImageBitmap(file)
+/** A picture in the size that a model takes: the largest square, or what has the model's form, from its middle. */
+export async function readPicture(
+  from: Blob | OffscreenCanvas,
+  width: number,
+  height: number,
+): Promise<Picture> {
+  const bitmap = await createImageBitmap(from)
   try {
     const scale = Math.max(width / bitmap.width, height / bitmap.height)
     const [w, h] = [width / scale, height / scale]

@@ -38,7 +38,7 @@ export const samplers: readonly SamplerFacts[] = [
   {
     name: "pc",
     label: "Predictor–corrector",
-    note: "Two evaluations a step. The best, given time; few steps leave noise.",
+    note: "The best, given time; few steps leave noise.",
     steps: 150,
   },
   {

@@ -1,10 +1,12 @@
 // The page's state, and what changes it.
-import { computed, signal } from "@preact/signals"
+import { batch, computed, signal } from "@preact/signals"
 import type { Device, ResolvedDevice } from "score-sde"
 import { findAbilities } from "./abilities.ts"
+import { canvasOf, readPicture } from "./download.ts"
 import { EngineError, loadModel, Stopped, sample, stop } from "./engine/engine.ts"
 import type { Frame, LoadedModel, ModelSource, Picture, StepEvent } from "./engine/protocol.ts"
 import { History } from "./history.ts"
+import { resizeMask } from "./mask.ts"
 import { Pace } from "./pace.ts"
 import {
   edits,
@@ -77,8 +79,14 @@ export const moment = signal<number | undefined>(undefined)
 export const predicted = signal(false)
 export const selected = signal(0)
 
+interface Original extends Picture {
+  readonly label: string
+  /** What it was made from, in its own size. */
+  readonly from: Blob | OffscreenCanvas
+}
+
 /** The picture to edit, and which part of it is to be filled. */
-export const original = signal<(Picture & { readonly label: string }) | undefined>(undefined)
+export const original = signal<Original | undefined>(undefined)
 export const mask = signal<Uint8Array<ArrayBuffer>>(new Uint8Array(0))
 
 /** What the sheet shows now. */
@@ -154,9 +162,23 @@ export function editSelected(): void {
   if (sheet) edit(pictureAt(sheet, selected.value), `picture ${selected.value + 1} of the sheet`)
 }
 
-export function edit({ width, height, rgba }: Picture, label: string): void {
-  original.value = { width, height, rgba, label }
-  mask.value = new Uint8Array(width * height)
+/** @param from - What the picture was made from; default: itself. */
+export function edit(picture: Picture, label: string, from: Original["from"] = canvasOf(picture)): void {
+  batch(() => {
+    original.value = { ...picture, label, from }
+    mask.value = new Uint8Array(picture.width * picture.height)
+  })
+}
+
+/** Brings the picture to edit, and its mask, into the size of a model that was loaded after it. */
+async function fitOriginal(to: LoadedModel | undefined): Promise<void> {
+  const before = original.value
+  if (!before || !to || (before.width === to.width && before.height === to.height)) return
+  const picture = await readPicture(before.from, to.width, to.height)
+  batch(() => {
+    mask.value = resizeMask(mask.value, before, to)
+    original.value = { ...before, ...picture }
+  })
 }
 
 /** One picture of a sheet. */
@@ -172,6 +194,7 @@ export async function start(): Promise<void> {
   try {
     await load()
     const asked = { settings: settings.value, source: source.value }
+    if (edits(asked.settings.mode)) await fitOriginal(model.value)
     work.value = { kind: "sampling" }
     record.value = asked
     pictures.value = undefined
@@ -240,8 +263,9 @@ async function load(): Promise<void> {
 }
 
 function editOf(mode: Mode) {
-  const picture = original.value
-  return picture && edits(mode) ? { picture, mask: mask.value } : undefined
+  if (!original.value || !edits(mode)) return undefined
+  const { width, height, rgba } = original.value
+  return { picture: { width, height, rgba }, mask: mask.value }
 }
 
 function noticeOf(error: unknown): Notice {

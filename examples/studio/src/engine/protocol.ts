@@ -78,7 +78,7 @@ export interface StepEvent {
 }
 
 export type Reply =
-  /** Bytes of the model's files. */
+  /** Bytes of the model's files; a `total` of 0 is not known yet. */
   | { readonly kind: "loading"; readonly loaded: number; readonly total: number }
   | { readonly kind: "loaded"; readonly model: LoadedModel }
   | { readonly kind: "cleared" }

@@ -16,7 +16,7 @@ const urls: Readonly<Record<string, string>> = import.meta.glob<string>(
 /**
  * The model's folder, as if it had been chosen from disk.
  *
- * @param onProgress - Hears the bytes that have come, and how many there are as far as the server has told.
+ * @param onProgress - Hears the bytes that have come, and how many there are: 0 where the server does not tell.
  */
 export async function shippedModel(
   signal: AbortSignal,
@@ -27,10 +27,13 @@ export async function shippedModel(
       const name = path.slice(prefix.length)
       const { ok, status, body, headers } = await fetch(url, { signal })
       if (!ok || !body) throw new Error(`The site does not serve ${name}: ${status}.`)
-      return { name, body, size: Number(headers.get("content-length") ?? 0) }
+      // What was compressed on the way has the length of that, if any.
+      const size = headers.has("content-encoding") ? 0 : Number(headers.get("content-length") ?? 0)
+      return { name, body, size }
     }),
   )
-  const total = files.reduce((sum, { size }) => sum + size, 0)
+  const sizes = files.map(({ size }) => size)
+  const total = sizes.includes(0) ? 0 : sizes.reduce((sum, size) => sum + size)
   let loaded = 0
   return await Promise.all(
     files.map(async ({ name, body }) => {

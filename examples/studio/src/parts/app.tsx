@@ -1,5 +1,5 @@
-import { signal } from "@preact/signals"
 import { abilities } from "../abilities.ts"
+import { changeLook, look } from "../look.ts"
 import { edits } from "../settings.ts"
 import { settings } from "../state.ts"
 import { CodePanel } from "./code-panel.tsx"
@@ -12,12 +12,6 @@ import { Sheet } from "./sheet.tsx"
 import { TestStrip } from "./test-strip.tsx"
 import { Transport } from "./transport.tsx"
 
-const prefersDark = matchMedia("(prefers-color-scheme: dark)")
-const dark = signal(prefersDark.matches)
-prefersDark.addEventListener("change", () => {
-  if (document.documentElement.style.colorScheme === "") dark.value = prefersDark.matches
-})
-
 export function App() {
   const { mode } = settings.value
   return (
@@ -28,15 +22,8 @@ export function App() {
         </h1>
         <p>{summary()}</p>
         <nav aria-label="Page">
-          <button
-            type="button"
-            class="quiet"
-            onClick={() => {
-              dark.value = !dark.value
-              document.documentElement.style.colorScheme = dark.value ? "dark" : "light"
-            }}
-          >
-            {dark.value ? "Light table" : "Darkroom"}
+          <button type="button" class="quiet" onClick={changeLook}>
+            {look.value === "dark" ? "Light table" : "Darkroom"}
           </button>
           <Keys />
         </nav>

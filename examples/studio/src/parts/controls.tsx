@@ -15,6 +15,7 @@ import {
   source,
 } from "../state.ts"
 import { deviceName } from "../text.ts"
+import { say } from "./live-region.tsx"
 
 const modes: readonly { readonly mode: Mode; readonly label: string }[] = [
   { mode: "sample", label: "Sample" },
@@ -34,7 +35,7 @@ export function Controls() {
           <label key={value}>
             <input type="radio" name="mode" checked={mode === value} onChange={() => chooseMode(value)} />
             <span>
-              {label}
+              <span class="mode">{label}</span>
               <kbd>{i + 1}</kbd>
             </span>
           </label>
@@ -131,7 +132,9 @@ function FolderField({ chosen }: { chosen: Extract<ModelSource, { kind: "folder"
             if (files.length > 0) chooseSource({ kind: "folder", name: files[0]!.path.split("/")[0]!, files })
           }}
         />
-        <span class="quiet">{chosen.name || "Choose …"}</span>
+        <span class="quiet" title={chosen.name}>
+          {chosen.name || "Choose …"}
+        </span>
       </label>
     </Field>
   )
@@ -164,16 +167,26 @@ function SamplingFields() {
           </p>
         </>
       )}
-      {usual > 0 && (
+      <div class="field-pair">
+        {usual > 0 && (
+          <NumberField
+            label="Steps"
+            id="steps"
+            value={steps}
+            min={2}
+            max={2000}
+            set={value => change({ steps: value })}
+          />
+        )}
         <NumberField
-          label="Steps"
-          id="steps"
-          value={steps}
-          min={2}
-          max={2000}
-          set={value => change({ steps: value })}
+          label="Pictures"
+          id="count"
+          value={count}
+          min={mode === "interpolate" ? 2 : 1}
+          max={36}
+          set={value => change({ count: value })}
         />
-      )}
+      </div>
       {choices.length === 1 && <p class="aside">By predictor–corrector; few steps leave noise.</p>}
       <div class="seed-row">
         <NumberField
@@ -204,14 +217,6 @@ function SamplingFields() {
           set={value => change({ seedTo: value })}
         />
       )}
-      <NumberField
-        label="Pictures"
-        id="count"
-        value={count}
-        min={mode === "interpolate" ? 2 : 1}
-        max={36}
-        set={value => change({ count: value })}
-      />
     </>
   )
 }
@@ -240,6 +245,7 @@ function NumberField({ label, id, value, min, max, set }: NumberFieldProps) {
           const asked = event.currentTarget.valueAsNumber
           const kept = Number.isFinite(asked) ? Math.min(Math.max(Math.round(asked), min), max) : value
           event.currentTarget.value = String(kept)
+          if (kept !== asked) say(`${label}: ${kept}. Whole numbers from ${min} to ${max}.`)
           set(kept)
         }}
       />

@@ -18,53 +18,63 @@ export function MaskEditor() {
   })
   const readFrame = useRef(() => frame.value)
   return (
-    <section class="editor" aria-label={painting ? "Picture to inpaint" : "Picture to colorize"}>
+    <section
+      class="editor"
+      aria-label={`Picture to ${settings.value.mode}${picture ? `: ${picture.label}` : ""}`}
+    >
       <div class="easel-room">
         <div class="easel" style={{ "--form": picture ? picture.width / picture.height : 1 }}>
           {picture ? (
             <>
               <PictureCanvas frame={readFrame.current} index={0} />
-              {painting && <Brush width={picture.width} height={picture.height} />}
+              {painting && (
+                <Brush
+                  key={`${picture.width}×${picture.height}`}
+                  width={picture.width}
+                  height={picture.height}
+                />
+              )}
             </>
           ) : (
             <p>No picture yet.</p>
           )}
         </div>
       </div>
-      <div class="tools">
-        {painting && (
-          <>
-            <label class="tool">
-              Brush
-              <input
-                type="range"
-                min={1}
-                max={picture ? Math.max(9, Math.round(picture.width / 4)) : 9}
-                value={brush.value}
-                aria-valuetext={`${brush.value} pixels`}
-                onInput={event => {
-                  brush.value = event.currentTarget.valueAsNumber
-                }}
-              />
-            </label>
-            <button
-              type="button"
-              class="quiet"
-              aria-pressed={erasing.value}
-              onClick={() => {
-                erasing.value = !erasing.value
+      {painting && (
+        <div class="tools">
+          <label class="tool">
+            Brush
+            <input
+              type="range"
+              min={1}
+              max={picture ? Math.max(9, Math.round(picture.width / 4)) : 9}
+              value={brush.value}
+              aria-valuetext={`${brush.value} pixels`}
+              onInput={event => {
+                brush.value = event.currentTarget.valueAsNumber
               }}
-            >
-              Erase
-            </button>
-            <button type="button" class="quiet" disabled={busy.value || !picture} onClick={clear}>
-              Clear
-            </button>
-            <button type="button" class="quiet" disabled={busy.value || !picture} onClick={invert}>
-              Invert
-            </button>
-          </>
-        )}
+            />
+          </label>
+          <button
+            type="button"
+            class="quiet"
+            aria-pressed={erasing.value}
+            disabled={busy.value}
+            onClick={() => {
+              erasing.value = !erasing.value
+            }}
+          >
+            Erase
+          </button>
+          <button type="button" class="quiet" disabled={busy.value || !picture} onClick={clear}>
+            Clear
+          </button>
+          <button type="button" class="quiet" disabled={busy.value || !picture} onClick={invert}>
+            Invert
+          </button>
+        </div>
+      )}
+      <div class="tools">
         <button type="button" class="quiet" disabled={busy.value || !pictures.value} onClick={editSelected}>
           Take the selected
         </button>
@@ -106,7 +116,9 @@ async function open(input: HTMLInputElement): Promise<void> {
   input.value = ""
   if (!file) return
   try {
-    edit(await readPicture(file, model.value?.width ?? 32, model.value?.height ?? 32), file.name)
+    edit(await readPicture(file, model.value?.width ?? 32, model.value?.height ?? 32), file.name, file)
+    notice.value = undefined
+    say(`Opened ${file.name}.`)
   } catch {
     notice.value = { kind: "failed", message: `${file.name} is no picture that this browser can read.` }
   }

@@ -9,6 +9,9 @@ const oneColumn = matchMedia("(width < 60rem)")
 const shareOfScreen = 0.5
 const gap = 8
 const edgePrint = 26
+// A letter of it, and the number before it, in pixels.
+const letter = 6.7
+const edgeNumber = 44
 
 /** The pictures, like a contact sheet: strips of film with their numbers along the edge. */
 export function Sheet() {
@@ -73,7 +76,6 @@ export function Sheet() {
                   key={index}
                   data-index={index}
                   aria-pressed={index === last}
-                  aria-label={`Picture ${index + 1}`}
                   tabIndex={index === last ? 0 : -1}
                   onClick={() => {
                     selected.value = index
@@ -86,9 +88,9 @@ export function Sheet() {
                   }}
                 >
                   <PictureCanvas frame={frame} index={index} />
-                  <span class="edge" aria-hidden="true">
-                    <b>{index + 1}</b>
-                    <span>{edgeText(index)}</span>
+                  <span class="edge">
+                    <span class="hidden">Picture </span>
+                    <b>{index + 1}</b> <EdgeText index={index} room={cell} />
                   </span>
                 </button>
               )
@@ -100,7 +102,12 @@ export function Sheet() {
   )
 }
 
-/** What is printed beside a picture's number. */
+/** What is printed beside a picture's number, where there is room; half of a seed would be another seed. */
+function EdgeText({ index, room }: { readonly index: number; readonly room: number }) {
+  const text = edgeText(index)
+  return <span class={edgeNumber + letter * text.length > room ? "hidden" : ""}>{text}</span>
+}
+
 function edgeText(index: number): string {
   const { mode, seed, seedTo, count } = record.value?.settings ?? settings.value
   if (mode === "interpolate") {

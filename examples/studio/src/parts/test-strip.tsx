@@ -5,10 +5,12 @@ import { noiseLevel } from "../text.ts"
 import { Downloads } from "./downloads.tsx"
 import { PictureCanvas } from "./picture-canvas.tsx"
 
-const narrow = matchMedia("(width < 40rem)")
-const most = signal(narrow.matches ? 7 : 14)
-narrow.addEventListener("change", () => {
-  most.value = narrow.matches ? 7 : 14
+// As many as leave each the width, in pixels, of what is printed below it.
+const edgeWidth = 58
+const fitting = () => Math.min(Math.max(Math.floor(innerWidth / edgeWidth), 5), 14)
+const most = signal(fitting())
+addEventListener("resize", () => {
+  most.value = fitting()
 })
 
 /** The selected picture on its way out of the noise, to look back at. */
@@ -28,7 +30,7 @@ export function TestStrip() {
         <h2>Test strip</h2>
         <p>
           {told
-            ? `Picture ${selected.value + 1} after step ${told.step}${told.sigma === undefined ? "" : `, σ ${noiseLevel(told.sigma)}`}`
+            ? `Picture ${selected.value + 1} after step ${told.step}${told.sigma === undefined ? "" : `, σ\u00a0${noiseLevel(told.sigma)}`}`
             : "Every step of the selected picture will hang here."}
         </p>
         <fieldset class="switch" disabled={!hasPrediction}>

@@ -105,7 +105,9 @@ function Readings() {
           {total === 0 ? "…" : Math.min(Math.floor((100 * loaded) / total), 100)}
           <small>{total === 0 ? "" : " %"}</small>
         </Reading>
-        <Reading name="Loaded">{total === 0 ? "–" : `${bytes(loaded)} of ${bytes(total)}`}</Reading>
+        <Reading name="Loaded">
+          {total === 0 ? loadedSoFar(loaded) : `${bytes(loaded)} of ${bytes(total)}`}
+        </Reading>
       </dl>
     )
   }
@@ -129,6 +131,10 @@ function Readings() {
       </Reading>
     </dl>
   )
+}
+
+function loadedSoFar(loaded: number): string {
+  return loaded === 0 ? "–" : bytes(loaded)
 }
 
 function Reading({ name, wide, children }: { name: string; wide?: boolean; children: ComponentChildren }) {
@@ -158,6 +164,6 @@ function loadingText({ loaded, total }: { readonly loaded: number; readonly tota
 
 function fraction(): number {
   const state = work.value
-  if (state.kind === "loading") return state.total > 0 ? state.loaded / state.total : 0
+  if (state.kind === "loading") return state.total > 0 ? Math.min(state.loaded / state.total, 1) : 0
   return step.value ? step.value.step / step.value.totalSteps : 0
 }
