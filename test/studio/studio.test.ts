@@ -23,6 +23,8 @@ let server: PreviewServer
 let browser: Chromium
 let page: Page
 const errors: Error[] = []
+// What a machine that does other work besides takes at most for what a page does at once.
+const slow = { timeout: 20_000 }
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "score-sde-studio-"))
@@ -232,7 +234,7 @@ test("goes from control to control with Tab, and keeps the focus through a run",
   await set("Pictures", 2)
   await button("Sample").click()
   await finish()
-  expect(await page.getByRole("status").textContent()).toBe("Done.")
+  await expect.poll(() => page.getByRole("status").textContent(), slow).toBe("Done.")
   await page.evaluate(() => (document.activeElement as HTMLElement).blur())
   await page.getByRole("heading", { level: 1 }).click()
   const order: string[] = []
@@ -372,7 +374,8 @@ test("tells what went wrong, and the next step", async () => {
   await field("Hub id").blur()
   await browser.context.route(hubPages, route => route.abort("internetdisconnected"))
   expect(await attempt()).toMatch(/could not be reached.*Check the connection/)
-  expect(await page.getByRole("status").textContent()).toMatch(/^Failed\. .*Check the connection/)
+  const said = () => page.getByRole("status").textContent()
+  await expect.poll(said, slow).toMatch(/^Failed\. .*Check the connection/)
   await browser.context.unroute(hubPages)
 
   const weights = { "diffusion_pytorch_model.safetensors": await formulaSafetensors() }
@@ -394,7 +397,7 @@ test("tells what went wrong, and the next step", async () => {
   await protocol.detach()
   expect(await attempt()).toMatch(/^Done/)
   await button("Delete stored models").click()
-  await expect.poll(() => button("Delete stored models").isDisabled()).toBe(true)
+  await expect.poll(() => button("Delete stored models").isDisabled(), slow).toBe(true)
   await browser.context.unroute(hubPages)
   await field("Model").selectOption("shipped")
 })

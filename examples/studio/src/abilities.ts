@@ -19,9 +19,10 @@ export const abilities = signal<Abilities | undefined>(undefined)
 
 /** Asks the browser. */
 export async function findAbilities(): Promise<void> {
-  const [adapter, estimate] = await Promise.all([
+  const [adapter, estimate, stores] = await Promise.all([
     navigator.gpu?.requestAdapter().catch(() => null),
     navigator.storage?.estimate().catch(() => undefined),
+    globalThis.caches?.keys().catch(() => []),
   ])
   const { vendor = "", architecture = "", description = "" } = adapter?.info ?? {}
   const name = description || [vendor, architecture].filter(part => part !== "").join(" ")
@@ -33,6 +34,7 @@ export async function findAbilities(): Promise<void> {
     isolated: crossOriginIsolated,
     memory: (navigator as { deviceMemory?: number }).deviceMemory,
     room: estimate?.quota === undefined ? undefined : estimate.quota - (estimate.usage ?? 0),
-    stored: estimate?.usage,
+    // What was deleted counts as used until the browser has tidied up.
+    stored: stores?.length ? estimate?.usage : 0,
   }
 }
