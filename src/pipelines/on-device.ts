@@ -7,6 +7,7 @@ import type { RandomGenerator } from "../random/generator.ts"
 import { PhiloxGenerator } from "../random/philox-generator.ts"
 import { TorchGenerator } from "../random/torch-generator.ts"
 import { DeviceState, type DeviceTensor } from "../runtime/device-state.ts"
+import { RuntimeError } from "../runtime/errors.ts"
 import { noiseStream, streamWords } from "../runtime/gpu-noise.ts"
 import { mayFallBack } from "../runtime/ort-errors.ts"
 import { createSession, type Session } from "../runtime/session.ts"
@@ -40,7 +41,7 @@ type Network = Pick<NetworkModel, "session" | "companionOptions">
  * there. Up to rounding, the numbers are those of the loops in the pipelines.
  *
  * @returns The final picture; `undefined` where the state can't be on the device, or can't any more since that was lost
- *   or is full, and sampling can begin anew without.
+ *   or is full or the model has moved, and sampling can begin anew without.
  */
 export async function sampleOnDevice<T extends OutputType>(
   network: Network,
@@ -59,7 +60,9 @@ export async function sampleOnDevice<T extends OutputType>(
     rewind = rewinding(sampling.generator)
     return await sample(state, network, sampler, sampling)
   } catch (error) {
-    if (!(rewind && mayFallBack(error))) throw error
+    // A model that has moved in between goes on where it is now.
+    const moved = error instanceof RuntimeError && error.code === "DISPOSED" && network.session !== session
+    if (!(rewind && (moved || mayFallBack(error)))) throw error
     rewind()
     sampling.restart()
     return undefined

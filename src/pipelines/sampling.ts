@@ -1,5 +1,6 @@
 import { InputError, throwIfAborted } from "../errors.ts"
 import { labelCount, labelTensor } from "../models/class-labels.ts"
+import { NetworkModel } from "../models/network-model.ts"
 import type { AnyNetwork } from "../models/registry.ts"
 import type { RandomGenerator } from "../random/generator.ts"
 import { resolveGenerator } from "../random/randn-tensor.ts"
@@ -8,7 +9,7 @@ import { checkCount } from "../schedulers/checks.ts"
 import type { ScoreFunction } from "../sde/sde.ts"
 import { checkTensor, type Tensor } from "../tensor.ts"
 import { firstNonFinite } from "../weights/finite.ts"
-import type { DiffusionPipeline } from "./diffusion-pipeline.ts"
+import type { DiffusionPipeline, PipelineClass } from "./diffusion-pipeline.ts"
 import { PipelineError } from "./errors.ts"
 import type { LinearSampler } from "./on-device.ts"
 import type { OutputType, PipelineOutput, SamplingOptions, StepState } from "./options.ts"
@@ -98,11 +99,20 @@ export class Sampling<T extends OutputType> {
    * @returns The final picture; undefined where it is still to be made.
    */
   async onDevice(sampler: () => LinearSampler | undefined): Promise<Tensor<"float32"> | undefined> {
-    if (this.#options.callbackOnStepEnd || !tensorPlace(this.#unet.session)) return undefined
+    if (this.#options.callbackOnStepEnd || !this.#isStandard || !tensorPlace(this.#unet.session)) {
+      return undefined
+    }
     const linear = sampler()
     if (!linear) return undefined
     const { sampleOnDevice } = await import("./on-device.ts")
     return await sampleOnDevice(this.#unet, linear, this)
+  }
+
+  /** Whether network and scheduler compute what they do here: classes derived from them may do something else. */
+  get #isStandard(): boolean {
+    const { schedulerClass } = this.#pipe.constructor as unknown as PipelineClass
+    const found: unknown = this.#pipe.scheduler.constructor
+    return found === schedulerClass && this.#unet.forward === NetworkModel.prototype.forward
   }
 
   /** Whether nobody else knows the generator. */

@@ -26,6 +26,10 @@ export function noiseStream(
   return new Int32Array(words.buffer)
 }
 
+const groupSize = 64
+// A device takes at most 65535 in a row. So many keep any busy, each with as many blocks as there are for it.
+const mostGroups = 1024
+
 // Philox4x32-10 and Box–Muller exactly as in src/random: see there for the sources. WGSL's own logarithm, sine and cosine
 // are not exact enough. A sum of a product may be fused or not, so a number differs in its last bits from the CPU's.
 const program = `
@@ -90,13 +94,7 @@ fn normals(forRadius: f32, forAngle: f32) -> vec2f {
   return radius * pair;
 }
 
-@compute @workgroup_size(64)
-fn draw(@builtin(global_invocation_id) id: vec3u) {
-  let samples = stream[5]; let perSample = stream[6];
-  let blocks = (perSample + 15u) / 16u;
-  let sampleIndex = id.x / blocks;
-  let block = id.x % blocks;
-  if (sampleIndex >= samples) { return; }
+fn drawBlock(sampleIndex: u32, block: u32, perSample: u32) {
   let low = stream[3] + sampleIndex;
   let high = stream[4] + select(0u, 1u, low < sampleIndex);
   var words: array<u32, 16>;
@@ -113,6 +111,15 @@ fn draw(@builtin(global_invocation_id) id: vec3u) {
     let pair = normals(select(f32(next) * unit, 1.0, next == 0u), f32(words[i + 8u]) * unit);
     if (i < count) { noise[start + i] = pair.x; }
     if (i + 8u < count) { noise[start + i + 8u] = pair.y; }
+  }
+}
+
+@compute @workgroup_size(${groupSize})
+fn draw(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let samples = stream[5]; let perSample = stream[6];
+  let blocks = (perSample + 15u) / 16u;
+  for (var i = id.x; i < samples * blocks; i += groups.x * ${groupSize}u) {
+    drawBlock(i / blocks, i % blocks, perSample);
   }
 }
 
@@ -163,8 +170,7 @@ export class GpuNoise {
     const pass = encoder.beginComputePass()
     pass.setBindGroup(0, group)
     pass.setPipeline(this.#draw)
-    // Blocks of 16 elements, of which every sample's last may be cut short: never more than one for each element.
-    pass.dispatchWorkgroups(Math.ceil(elements / 64))
+    pass.dispatchWorkgroups(Math.min(Math.ceil(elements / groupSize), mostGroups))
     pass.setPipeline(this.#advance)
     pass.dispatchWorkgroups(1)
     pass.end()

@@ -1,8 +1,9 @@
 import type { DeviceAttempt, ResolvedDevice } from "./device.ts"
 import { RuntimeError } from "./errors.ts"
 
+// The last two are Dawn's words for sizes beyond the device's limits.
 const outOfMemory =
-  /bad[_ ]alloc|failed to allocate|out of memory|allocation failed|OUT_OF_MEMORY|too large for the implementation/i
+  /bad[_ ]alloc|failed to allocate|out of memory|allocation failed|OUT_OF_MEMORY|too large for the implementation|exceeds the max buffer size|larger than the maximum (storage|uniform) buffer binding size/i
 // The second half: Dawn's words, in browsers, for what is asked when the process that drives the GPU has ended.
 const deviceLost =
   /device (is |was )?lost|DEVICE_LOST|DEVICE_REMOVED|external Instance reference no longer exists/i

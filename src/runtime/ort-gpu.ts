@@ -42,13 +42,14 @@ export class OrtGpu {
    * Does work with the device, one piece at a time. Once that has failed for the device's sake, `undo` gets rid of what
    * came out.
    *
-   * @throws RuntimeError `DEVICE_LOST`; an error that says “out of memory” when there was too little for a buffer; what
-   *   `work` throws.
+   * @throws RuntimeError `DEVICE_LOST`; an error that says “out of memory” when there was too little for a buffer; one
+   *   with the device's words when it refused a part of the work; what `work` throws.
    */
   async during<T>(work: () => Promise<T>, undo?: (result: T) => Promise<void>): Promise<T> {
     if (this.#loss) throw this.#loss
-    // WebGPU hands out buffers that it has no memory for, with which ONNX Runtime goes on; it tells those who ask.
-    this.device.pushErrorScope("out-of-memory")
+    // WebGPU hands out buffers that it has no memory for, and leaves out work beyond its limits, with which ONNX Runtime
+    // goes on; it tells those who ask.
+    for (const kind of ["validation", "out-of-memory"] as const) this.device.pushErrorScope(kind)
     const working = settled(work())
     // The device may be gone without an answer to what it was asked.
     const first = await this.#unlessLost(working)
@@ -57,9 +58,11 @@ export class OrtGpu {
       this.#giveUp(this.#loss!)
       throw this.#loss
     }
-    const fault = await this.#unlessLost(this.device.popErrorScope().catch(() => null))
+    const pop = (): Promise<GPUError | null> => this.device.popErrorScope().catch(() => null)
+    const [full, refusal] = (await this.#unlessLost(Promise.all([pop(), pop()]))) ?? []
     if (!outcome.done) await this.#unlessLost(pause(lossDelay))
-    const failure = this.#loss ?? (fault && new Error(`out of memory: ${fault.message}`))
+    const fault = full ? `out of memory: ${full.message}` : refusal?.message
+    const failure = this.#loss ?? (fault === undefined ? undefined : new Error(fault))
     if (failure && outcome.done) await undo?.(outcome.result)
     if (failure) throw failure
     if (!outcome.done) throw outcome.error

@@ -33,6 +33,15 @@ test.each([
   expect(largestError(await page.call("draws", seed, sample, draw))).toBeLessThan(2e-6)
 })
 
+test("a draw for many pictures", async () => {
+  expect(await page.call("errorOfLargeDraw")).toBeLessThan(1e-4)
+})
+
+test("what the device refuses is an error, and leaves the next work alone", async () => {
+  expect(await page.call("refusals")).toEqual(["OUT_OF_MEMORY", "RUN_FAILED"])
+  expect(largestError(await page.call("draws", "0", 0, 0))).toBeLessThan(2e-6)
+})
+
 test("a corrector's step, and its standstill where the score is zero", async () => {
   expect(largestError(await page.call("corrections"))).toBeLessThan(1e-5)
 })

@@ -115,21 +115,24 @@ describe("a lost device", () => {
   })
 })
 
-test("a device without memory for the weights leads to the next, one without for a run says so", async () => {
-  await using page = await openPage<Program>(browser.context, site, "runtime")
-  const inline = { threads: 1, worker: false } as const
-  await page.call("starve", true)
-  expect(await page.call("load", inline)).toBe("wasm")
-  expect(await page.call("attempts")).toEqual(["webgpu: OUT_OF_MEMORY"])
-  expectOutput(await page.call("run"))
-  expect(await page.call("load", { ...inline, device: "webgpu" })).toBe("OUT_OF_MEMORY")
-  await page.call("starve", false)
-  expect(await page.call("load", inline)).toBe("webgpu")
-  await page.call("starve", true)
-  expect(await page.call("run")).toBe("OUT_OF_MEMORY")
-  await page.call("starve", false)
-  expectOutput(await page.call("run"))
-})
+test.each([2 ** 30, 2 ** 40])(
+  "a device that can't hold %i bytes of weights leads to the next, and says so in a run",
+  async size => {
+    await using page = await openPage<Program>(browser.context, site, "runtime")
+    const inline = { threads: 1, worker: false } as const
+    await page.call("setBufferSize", size)
+    expect(await page.call("load", inline)).toBe("wasm")
+    expect(await page.call("attempts")).toEqual(["webgpu: OUT_OF_MEMORY"])
+    expectOutput(await page.call("run"))
+    expect(await page.call("load", { ...inline, device: "webgpu" })).toBe("OUT_OF_MEMORY")
+    await page.call("setBufferSize", undefined)
+    expect(await page.call("load", inline)).toBe("webgpu")
+    await page.call("setBufferSize", size)
+    expect(await page.call("run")).toBe("OUT_OF_MEMORY")
+    await page.call("setBufferSize", undefined)
+    expectOutput(await page.call("run"))
+  },
+)
 
 test("without an adapter, `auto` takes WebAssembly and says why", async () => {
   await using without = await startChromium({ webgpu: false })

@@ -1,4 +1,5 @@
 // Runs in a page: tensors that stay on the device.
+import type { ScoreSdeError } from "../../../src/errors.ts"
 import { encodeWithExternalData } from "../../../src/graph/encode.ts"
 import { weightLayout } from "../../../src/graph/weight-layout.ts"
 import { PhiloxGenerator } from "../../../src/random/philox-generator.ts"
@@ -61,6 +62,37 @@ export async function torchDraws(seed: number): Promise<Compared> {
   const { tensors } = await state.flush()
   const expected = [0, 1, 2].flatMap(() => [...generator.randn(shape).data])
   return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
+}
+
+/** The largest error of a draw of so many numbers that each thread of the device has several blocks to fill. */
+export async function errorOfLargeDraw(): Promise<number> {
+  const large = [360, 3, 32, 33]
+  await using session = await stepSession()
+  await using state = DeviceState.beside(session)!
+  const generator = new PhiloxGenerator(3)
+  const words = noiseStream(generator.seed, generator, large[0]!, elementCount(large.slice(1)))
+  const stream = state.create("int32", [streamWords], words)
+  const noise = state.create("float32", large)
+  state.draw(stream, noise)
+  state.read(noise)
+  const { tensors } = await state.flush()
+  const found = tensors[0]!.data as Float32Array
+  return generator.randn(large).data.reduce((worst, z, i) => Math.max(worst, Math.abs(found[i]! - z)), 0)
+}
+
+/** The codes of errors: of a tensor beyond any device's limits, and of a stream with too few words. */
+export async function refusals(): Promise<string[]> {
+  await using session = await stepSession()
+  const codes: string[] = []
+  for (const work of [
+    (state: DeviceState) => void state.create("float32", [2 ** 36]),
+    (state: DeviceState) => state.draw(state.create("int32", [1]), state.create("float32", shape)),
+  ]) {
+    await using state = DeviceState.beside(session)!
+    work(state)
+    await state.flush().catch((error: ScoreSdeError) => codes.push(error.code))
+  }
+  return codes
 }
 
 function stepSession(): Promise<Session> {

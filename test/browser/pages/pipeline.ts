@@ -1,9 +1,11 @@
 // Runs in a page: pipelines of models that a test Hub serves, as an app uses them.
 import {
   type DDIMOptions,
+  DDPMScheduler,
   DiffusionPipeline,
   PhiloxGenerator,
   type PipelineOptions,
+  ScoreSdeError,
   TorchGenerator,
 } from "../../../src/index.ts"
 import { DeviceState } from "../../../src/runtime/device-state.ts"
@@ -71,6 +73,81 @@ export async function sample(
     bytesRead: marks.slice(1).map((mark, i) => mark.read - marks[i]!.read),
     bytesSent: marks.slice(1).map((mark, i) => mark.sent - marks[i]!.sent),
   }
+}
+
+/** The elements of the pictures of a call to whose steps somebody may listen. */
+export async function pictures(
+  name: string,
+  options: Pick<DDIMOptions, "seed" | "batchSize" | "numInferenceSteps">,
+  { watched = false, latentsSeed }: { readonly watched?: boolean; readonly latentsSeed?: number } = {},
+): Promise<number[]> {
+  const pipe = pipes.get(name)!
+  const shape = [options.batchSize ?? 1, pipe.unet.inChannels, ...pipe.unet.size]
+  const { images } = await pipe({
+    ...options,
+    ...(latentsSeed !== undefined && { latents: new PhiloxGenerator(latentsSeed).randn(shape) }),
+    ...(watched && { callbackOnStepEnd: () => {} }),
+  })
+  return images.flatMap(({ data }) => [...data])
+}
+
+/** What a call comes to in which something happens after the first of its two steps: a code or message, or the pictures. */
+export async function disturbed(
+  name: string,
+  event: "abort" | "throw" | "move" | "dispose",
+): Promise<string | number[]> {
+  const pipe = pipes.get(name)!
+  const controller = new AbortController()
+  const events = {
+    abort: () => controller.abort(),
+    throw: () => {
+      throw new Error("thrown by onProgress")
+    },
+    move: () => void pipe.to("wasm"),
+    dispose: () => void pipe.dispose(),
+  }
+  const onProgress = ({ step }: { readonly step: number }): void => {
+    if (step === 1) events[event]()
+  }
+  try {
+    const options = { seed: 1, numInferenceSteps: 3, signal: controller.signal, onProgress }
+    const { images } = await pipe(options)
+    return images.flatMap(({ data }) => [...data])
+  } catch (error) {
+    return error instanceof ScoreSdeError ? error.code : (error as Error).message
+  }
+}
+
+/** Gives a DDPM pipeline another scheduler; a derived one halves what the network returns. */
+export function setScheduler(name: string, range: number, derived: boolean): void {
+  class Derived extends DDPMScheduler {
+    override step(
+      ...[output, ...rest]: Parameters<DDPMScheduler["step"]>
+    ): ReturnType<DDPMScheduler["step"]> {
+      return super.step({ ...output, data: output.data.map(value => value / 2) }, ...rest)
+    }
+  }
+  const config = { clipSampleRange: range }
+  pipes.get(name)!.scheduler = derived ? new Derived(config) : new DDPMScheduler(config)
+}
+
+let bytesOfBuffers = 0
+const alive = new WeakSet<GPUBuffer>()
+const [createBuffer, destroy] = [GPUDevice.prototype.createBuffer, GPUBuffer.prototype.destroy]
+GPUDevice.prototype.createBuffer = function (descriptor) {
+  const buffer = createBuffer.call(this, descriptor)
+  alive.add(buffer)
+  bytesOfBuffers += buffer.size
+  return buffer
+}
+GPUBuffer.prototype.destroy = function () {
+  if (alive.delete(this)) bytesOfBuffers -= this.size
+  return destroy.call(this)
+}
+
+/** The bytes of the page's GPU buffers that nobody has destroyed. */
+export function bytesOnGpu(): number {
+  return bytesOfBuffers
 }
 
 export function stepsDone(): number {

@@ -45,11 +45,14 @@ export function attempts(): string[] {
 
 const createBuffer = GPUDevice.prototype.createBuffer
 
-/** Whether the GPU has no memory, from now on, for what a shader could see: SwiftShader has none for a whole GiB. */
-export function starve(hungry: boolean): void {
+/**
+ * Gives every buffer that a shader could see this size, from now on: SwiftShader has no memory for a whole GiB, and more is
+ * beyond its limits. Undefined gives them their own again.
+ */
+export function setBufferSize(size: number | undefined): void {
   GPUDevice.prototype.createBuffer = function (descriptor) {
-    const size = hungry && descriptor.usage & GPUBufferUsage.STORAGE ? 2 ** 30 : descriptor.size
-    return createBuffer.call(this, { ...descriptor, size })
+    const forShaders = (descriptor.usage & GPUBufferUsage.STORAGE) !== 0
+    return createBuffer.call(this, forShaders && size ? { ...descriptor, size } : descriptor)
   }
 }
 
