@@ -5,7 +5,7 @@ import { toFloat16 } from "../graph/optimize/to-float16.ts"
 import type { Graph } from "../graph/types.ts"
 import { findWeights } from "../hub/component-files.ts"
 import type { ModelSource } from "../runtime/session.ts"
-import { elementCount } from "../tensor.ts"
+import { type DType, elementCount } from "../tensor.ts"
 import { writeSafetensors } from "../weights/safetensors-writer.ts"
 import type { WeightsFile } from "../weights/weights-file.ts"
 import type { Architecture, NetworkGraph, PictureSize } from "./architecture.ts"
@@ -14,6 +14,7 @@ import { finiteWeights, openCheckpoint, parameterShapes, type TensorFiles } from
 import { convertedModel } from "./converted-graph.ts"
 import type { ModelOrigin } from "./network-model.ts"
 import { findTensorFiles, type ModelDType } from "./network-session.ts"
+import { toDType } from "./to-dtype.ts"
 import { vjpGraph } from "./vjp-graph.ts"
 
 /** The network's graph as a session runs it. */
@@ -99,18 +100,29 @@ export async function checkpointChunks<Config>(
   const { signal } = origin.options
   const graph = await plainGraph(architecture, config, origin)
   const weights = await openOrigin(graph, origin)
-  return weights && closing(weights, safetensorsChunks(graph, weights, signal))
+  return weights && closing(weights, safetensorsChunks(graph, weights, origin.options.dtype, signal))
 }
 
-/** The tensors of a file that a graph has as its parameters, as a safetensors file, piece by piece. */
+/**
+ * The tensors of a file that a graph has as its parameters, as a safetensors file, piece by piece: in the type that the
+ * model computes in, whatever the file stores, as PyTorch loads and saves them.
+ */
 export function safetensorsChunks(
   graph: Graph,
   weights: WeightsFile,
+  modelDType: ModelDType = "fp32",
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const tensors = [...parameterShapes(graph).keys()].map(name => ({
-    ...weights.tensors.get(name)!,
-    read: (abort: AbortSignal | undefined) => weights.read(name, abort),
+  const dtype: DType = modelDType === "fp16" ? "float16" : "float32"
+  const tensors = Array.from(parameterShapes(graph), ([name, shape]) => ({
+    name,
+    shape,
+    dtype,
+    read: async (abort: AbortSignal | undefined) => {
+      const data = new Float32Array(elementCount(shape))
+      await weights.readFloat32Into(name, data, abort)
+      return toDType({ dtype: "float32", shape, data }, dtype)
+    },
   }))
   return writeSafetensors(tensors, { format: "pt" }, signal)
 }

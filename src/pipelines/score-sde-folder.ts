@@ -97,7 +97,7 @@ async function partsOf(
     unet: {
       dtype: "fp32",
       configText: () => scoreNetwork.formatConfig(config),
-      safetensors: async signal => safetensorsChunks(build(config, size), weights, signal),
+      safetensors: async signal => safetensorsChunks(build(config, size), weights, "fp32", signal),
       onnx: async (dtype: ModelDType = "fp32", signal) =>
         encodeInline(inferenceGraph(build, config, size, dtype), finiteWeights(weights, signal), signal),
     },

@@ -27,6 +27,24 @@ async function predict(pipe: DiffusionPipeline): Promise<Float32Array> {
   return (await unet.forward(new TorchGenerator(1).randn([1, 3, ...unet.size]), 5)).data
 }
 
+it("writes weights in the type that the model computes in, whatever its files hold, as PyTorch does", async () => {
+  await using source = await modelFolder()
+  await using halves = await temporaryFolder()
+  await using floats = await temporaryFolder()
+  const types = async ({ path }: { readonly path: string }) => {
+    const text = await readFile(join(path, "unet", weights), "latin1")
+    return new Set(text.match(/(?<="dtype":")\w+/g))
+  }
+  await using half = await load(source.path, { dtype: "fp16" })
+  await half.savePretrained(halves.path, { onnx: [] })
+  expect(await types(halves)).toEqual(new Set(["F16"]))
+  await using pipe = await load(halves.path)
+  await pipe.savePretrained(floats.path, { onnx: [] })
+  expect(await types(floats)).toEqual(new Set(["F32"]))
+  await using saved = await load(floats.path)
+  expect(await predict(saved)).toEqual(await predict(pipe))
+})
+
 describe("over another model", () => {
   it("leaves nothing of its network, and all that is not", async () => {
     await using source = await modelFolder()
