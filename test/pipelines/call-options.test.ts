@@ -13,15 +13,11 @@ import {
   ScoreSdeInpaintPipeline,
   UNet2DModel,
 } from "../../src/index.ts"
-import { sharedGaussianPipeline } from "./gaussian-model.ts"
+import { blackPicture, sharedGaussianPipeline } from "./gaussian-model.ts"
 import { temporaryFolder, writeModel } from "./tiny-model.ts"
+import { untyped } from "./untyped.ts"
 
 const pipe = await sharedGaussianPipeline()
-
-/** What a caller without types gives. */
-const untyped = (options: unknown): never => options as never
-
-const pictures = { dtype: "float32", shape: [1, 1, 4, 4], data: new Float32Array(16) } as const
 
 async function refusal(call: Promise<unknown>): Promise<string> {
   const error = await call.then(() => undefined).catch((cause: unknown) => cause)
@@ -65,9 +61,9 @@ describe("an option that there isn't", () => {
   })
 
   it.each<[string, (options: never) => Promise<unknown>, string, string]>([
-    ["likelihood", options => pipe.likelihood(pictures, options), "batch_size", "batchSize"],
-    ["encode", options => pipe.encode(pictures, options), "rTol", "rtol"],
-    ["decode", options => pipe.decode(pictures, options), "output_type", "outputType"],
+    ["likelihood", options => pipe.likelihood(blackPicture, options), "batch_size", "batchSize"],
+    ["encode", options => pipe.encode(blackPicture, options), "rTol", "rtol"],
+    ["decode", options => pipe.decode(blackPicture, options), "output_type", "outputType"],
     ["savePretrained", options => pipe.savePretrained("never", options), "ONNX", "onnx"],
     ["fromPretrained", options => DiffusionPipeline.fromPretrained("x", options), "torch_dtype", "dtype"],
     [
@@ -85,7 +81,7 @@ describe("an option that there isn't", () => {
     ],
     ["isCached", options => isCached("x", options), "localFileOnly", "localFilesOnly"],
     ["clearCache", options => clearCache("x/y", options), "cache_dir", "cacheDir"],
-    ["forward", options => pipe.unet.forward(pictures, 1, options), "labels", "classLabels"],
+    ["forward", options => pipe.unet.forward(blackPicture, 1, options), "labels", "classLabels"],
     ["pipe()", options => new ScoreSdeInpaintPipeline(pipe)(options), "mask_image", "mask"],
     ["pipe()", options => new ScoreSdeClassConditionalPipeline(pipe)(options), "label", "classLabels"],
   ])("%s refuses it too (%#)", async (call, make, name, meant) => {

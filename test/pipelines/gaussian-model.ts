@@ -4,11 +4,19 @@ import { encodeInline } from "../../src/graph/encode.ts"
 import { add, div, mul, sub } from "../../src/graph/ops/elementwise.ts"
 import { reshape } from "../../src/graph/ops/shape.ts"
 import { ScoreSdeVePipeline } from "../../src/pipelines/score-sde-ve.ts"
+import type { Tensor } from "../../src/tensor.ts"
 import type { FileContents } from "./tiny-model.ts"
 import { temporaryFolder, writeModel } from "./tiny-model.ts"
 
 /** What the pictures of the model are: independent numbers N(mean, std²), one channel of 4 × 4. */
 export const gaussian = { mean: 0.4, std: 0.25, sigmaMin: 0.01, sigmaMax: 50 } as const
+
+/** A picture of the model's size. */
+export const blackPicture: Tensor<"float32"> = {
+  dtype: "float32",
+  shape: [1, 1, 4, 4],
+  data: new Float32Array(16),
+}
 
 const config = {
   _class_name: "UNet2DModel",

@@ -15,19 +15,18 @@ import {
   ScoreSdeRestorationPipeline,
   TorchGenerator,
 } from "../../src/index.ts"
-import { sharedGaussianPipeline } from "./gaussian-model.ts"
+import { blackPicture, sharedGaussianPipeline } from "./gaussian-model.ts"
+import { untyped } from "./untyped.ts"
 
 const pipe = await sharedGaussianPipeline()
 
-const any = (value: unknown): never => value as never
-const picture = { dtype: "float32", shape: [1, 1, 4, 4], data: new Float32Array(16) } as const
-const short = { ...picture, data: new Float32Array(3) }
+const short = { ...blackPicture, data: new Float32Array(3) }
 const call =
   (options: object): (() => Promise<unknown>) =>
   () =>
     pipe({ numInferenceSteps: 2, ...options })
 const ddim = (options: object) => async () =>
-  new DDIMPipeline({ unet: any({ forward: () => {} }), scheduler: new DDIMScheduler() })(options)
+  new DDIMPipeline({ unet: untyped({ forward: () => {} }), scheduler: new DDIMScheduler() })(options)
 
 it.each<[string, () => unknown, string]>([
   [
@@ -37,7 +36,7 @@ it.each<[string, () => unknown, string]>([
   ],
   ["null as generator", call({ generator: null }), "generator is null"],
   ["a list of numbers", call({ generator: [new TorchGenerator(0), 2] }), "generator is 2"],
-  ["half a generator", call({ generator: { randn: () => picture } }), "generator is an object"],
+  ["half a generator", call({ generator: { randn: () => blackPicture } }), "generator is an object"],
   ["an object as seed", call({ seed: {} }), "The seed an object is not an integer"],
   ["a number as predictor", call({ predictor: 5 }), "The predictor is 5, but must be a name or an object"],
   ["a function as corrector", call({ corrector: () => 5 }), "The corrector is a function, but"],
@@ -48,7 +47,7 @@ it.each<[string, () => unknown, string]>([
   ],
   [
     "latents of other data",
-    call({ latents: { ...picture, data: new Uint8Array(16) } }),
+    call({ latents: { ...blackPicture, data: new Uint8Array(16) } }),
     "latents is an object, but must be a tensor",
   ],
   [
@@ -81,84 +80,96 @@ it.each<[string, () => unknown, string]>([
     ddim({ sampler: "heun", useClippedModelOutput: true }),
     "useClippedModelOutput is a setting of the pipeline's own sampler.",
   ],
-  ["no pictures", () => pipe.likelihood(any(undefined)), "The pictures are undefined."],
+  ["no pictures", () => pipe.likelihood(untyped(undefined)), "The pictures are undefined."],
   [
     "a path as pictures",
-    () => pipe.encode(any("face.png")),
+    () => pipe.encode(untyped("face.png")),
     'The pictures are "face.png". Give Image values',
   ],
   [
     "an unknown probe",
-    () => pipe.likelihood(picture, { probe: any("x") }),
+    () => pipe.likelihood(blackPicture, { probe: untyped("x") }),
     'probe is "x", but must be "rademacher"',
   ],
-  ["no latents", () => pipe.decode(any(undefined)), "latents is undefined, but must be a tensor"],
+  ["no latents", () => pipe.decode(untyped(undefined)), "latents is undefined, but must be a tensor"],
   ["short latents", () => pipe.decode(short), "its data has 3 elements"],
   [
     "no list of graphs",
-    () => pipe.savePretrained("never", { onnx: any("fp32") }),
+    () => pipe.savePretrained("never", { onnx: untyped("fp32") }),
     'onnx is "fp32", but must be an array.',
   ],
   [
     "no signal for a move",
-    () => pipe.to("cpu", { signal: any(5) }),
+    () => pipe.to("cpu", { signal: untyped(5) }),
     "signal is 5, but must be an AbortSignal.",
   ],
-  ["no sample", () => pipe.unet.forward(any(null), 1), "sample is null, but must be a tensor"],
+  ["no sample", () => pipe.unet.forward(untyped(null), 1), "sample is null, but must be a tensor"],
   [
     "a word as timestep",
-    () => pipe.unet.forward(picture, any("x")),
+    () => pipe.unet.forward(blackPicture, untyped("x")),
     'The timestep is "x", but must be a number',
   ],
-  ["no timestep", () => pipe.unet.forward(picture, any(undefined)), "The timestep is undefined"],
-  ["no cotangent", () => pipe.unet.vjp(picture, 1, any(null)), "cotangent is null, but must be a tensor"],
-  ["no parts", () => new DDPMPipeline(any(undefined)), "A DDPMPipeline needs a UNet2DModel, not undefined."],
+  ["no timestep", () => pipe.unet.forward(blackPicture, untyped(undefined)), "The timestep is undefined"],
+  [
+    "no cotangent",
+    () => pipe.unet.vjp(blackPicture, 1, untyped(null)),
+    "cotangent is null, but must be a tensor",
+  ],
+  [
+    "no parts",
+    () => new DDPMPipeline(untyped(undefined)),
+    "A DDPMPipeline needs a UNet2DModel, not undefined.",
+  ],
   [
     "a number as network",
-    () => new DDPMPipeline(any({ unet: 5, scheduler: new DDPMScheduler() })),
+    () => new DDPMPipeline(untyped({ unet: 5, scheduler: new DDPMScheduler() })),
     "needs a UNet2DModel, not 5.",
   ],
   [
     "an object as network",
-    () => DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32", { unet: any({}) }),
+    () => DiffusionPipeline.fromPretrained("models/ncsnpp-emoji-32", { unet: untyped({}) }),
     "needs a UNet2DModel, not an object.",
   ],
   [
     "no classifier",
-    () => new ScoreSdeInpaintPipeline(pipe, { classifier: any({}) }),
+    () => new ScoreSdeInpaintPipeline(pipe, { classifier: untyped({}) }),
     "classifier is an object, but must be a classifier",
   ],
-  ["null as components", () => new ScoreSdeInpaintPipeline(pipe, any(null)), "takes an object with options"],
-  ["no class", () => new ScoreSdeClassConditionalPipeline(pipe)(any({})), "There are no classLabels."],
+  [
+    "null as components",
+    () => new ScoreSdeInpaintPipeline(pipe, untyped(null)),
+    "takes an object with options",
+  ],
+  ["no class", () => new ScoreSdeClassConditionalPipeline(pipe)(untyped({})), "There are no classLabels."],
   [
     "no measurement",
-    () => new ScoreSdeRestorationPipeline(pipe)(any({})),
+    () => new ScoreSdeRestorationPipeline(pipe)(untyped({})),
     "measurement.data is undefined, but must be a tensor",
   ],
   [
     "half a measurement",
-    () => new ScoreSdeRestorationPipeline(pipe)({ measurement: any({ data: picture }) }),
+    () => new ScoreSdeRestorationPipeline(pipe)({ measurement: untyped({ data: blackPicture }) }),
     "measurement.known is no function.",
   ],
   [
     "a number as token",
-    () => DiffusionPipeline.fromPretrained("a/b", { token: any(5) }),
+    () => DiffusionPipeline.fromPretrained("a/b", { token: untyped(5) }),
     "token is 5, but must be a string, or false for none.",
   ],
   [
     "an address as model",
-    () => openRepo(any(new URL("https://huggingface.co/a/b"))),
+    () => openRepo(untyped(new URL("https://huggingface.co/a/b"))),
     "A model can't be loaded from an address: https://huggingface.co/a/b.",
   ],
-  ["a number as id", () => clearCache(any(5)), '"5" is not the id of a Hub repository.'],
+  ["a number as id", () => clearCache(untyped(5)), '"5" is not the id of a Hub repository.'],
   [
     "no checkpoint",
-    () => exportScoreSde(any(undefined), "ve/cifar10_ncsnpp_continuous", "never"),
+    () => exportScoreSde(untyped(undefined), "ve/cifar10_ncsnpp_continuous", "never"),
     "The checkpoint is undefined, but must be a path or a file.",
   ],
   [
     "a number as configuration",
-    () => exportScoreSde("x", any(5), "never"),
+    () => exportScoreSde("x", untyped(5), "never"),
     "The configuration is 5, but must be a name or a configuration.",
   ],
 ])("%s", async (_, mistake, message) => {

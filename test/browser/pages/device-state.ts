@@ -2,9 +2,10 @@
 import type { ScoreSdeError } from "../../../src/errors.ts"
 import { encodeWithExternalData } from "../../../src/graph/encode.ts"
 import { weightLayout } from "../../../src/graph/weight-layout.ts"
+import type { RandomGenerator } from "../../../src/random/generator.ts"
 import { PhiloxGenerator } from "../../../src/random/philox-generator.ts"
 import { TorchGenerator } from "../../../src/random/torch-generator.ts"
-import { DeviceState } from "../../../src/runtime/device-state.ts"
+import { DeviceState, type DeviceTensor } from "../../../src/runtime/device-state.ts"
 import { noiseStream, streamWords } from "../../../src/runtime/gpu-noise.ts"
 import { createSession, type Session } from "../../../src/runtime/session.ts"
 import { DDPMScheduler } from "../../../src/schedulers/ddpm.ts"
@@ -31,29 +32,26 @@ export interface Compared {
 }
 
 /** Three draws on the device, and by the generator that they should equal. */
-export async function draws(seed: string, sample: number, draw: number): Promise<Compared> {
-  await using session = await stepSession()
-  await using state = DeviceState.beside(session)!
+export function draws(seed: string, sample: number, draw: number): Promise<Compared> {
   const generator = new PhiloxGenerator(BigInt(seed), { sample, draw })
   const words = noiseStream(generator.seed, generator, shape[0]!, elementCount(picture))
-  const stream = state.create("int32", [streamWords], words)
-  const noise = state.create("float32", shape)
-  for (let i = 0; i < 3; i++) {
-    state.draw(stream, noise)
-    state.read(noise)
-  }
-  const { tensors } = await state.flush()
-  const expected = [0, 1, 2].flatMap(() => [...generator.randn(shape).data])
-  return { found: tensors.flatMap(({ data }) => Array.from(data, Number)), expected }
+  return compareDraws(generator, state => state.create("int32", [streamWords], words))
 }
 
 /** Three draws of a stream of PyTorch's numbers beside the device, and by the generator that they should equal. */
-export async function torchDraws(seed: number): Promise<Compared> {
-  await using session = await stepSession()
-  await using state = DeviceState.beside(session)!
+export function torchDraws(seed: number): Promise<Compared> {
   const generator = new TorchGenerator(seed)
   generator.randn(shape)
-  const stream = state.createTorchStream(generator.getState())
+  return compareDraws(generator, state => state.createTorchStream(generator.getState()))
+}
+
+async function compareDraws(
+  generator: RandomGenerator,
+  streamIn: (state: DeviceState) => DeviceTensor,
+): Promise<Compared> {
+  await using session = await stepSession()
+  await using state = DeviceState.beside(session)!
+  const stream = streamIn(state)
   const noise = state.create("float32", shape)
   for (let i = 0; i < 3; i++) {
     state.draw(stream, noise)
